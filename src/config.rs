@@ -1,0 +1,468 @@
+//! What the user may set, raw as it was typed and checked as it is used.
+//!
+//! [`Parameters`] are the node's ROS parameters and, for the walk of a frame, the desk tool's options: one
+//! list, one set of defaults, one set of checks. [`Parameters::settings`] holds them against a model and
+//! gives [`PipelineSettings`], in which nothing can be wrong any more. Knows nothing of ROS: parameters
+//! arrive as names and loose values.
+
+use crate::model::Model;
+use crate::preprocess::geometry::{Fit, OutputSize, Rect, Size};
+use crate::score::Score;
+use crate::yaml::{self, Mapping, Value};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Everything that can be set, as typed. `config/open_set.param.yaml` shows all of it with the defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// See [`DESCRIPTIONS`], as for every field.
+    pub model: String,
+    #[allow(missing_docs)]
+    pub camera_topic: String,
+    #[allow(missing_docs)]
+    pub camera_info_topic: String,
+    #[allow(missing_docs)]
+    pub score: String,
+    #[allow(missing_docs)]
+    pub threshold_override: f64,
+    #[allow(missing_docs)]
+    pub input_size: String,
+    #[allow(missing_docs)]
+    pub fit: String,
+    #[allow(missing_docs)]
+    pub region: String,
+    #[allow(missing_docs)]
+    pub mask: String,
+    #[allow(missing_docs)]
+    pub output_size: String,
+    #[allow(missing_docs)]
+    pub providers: Vec<String>,
+    #[allow(missing_docs)]
+    pub threads: i64,
+    #[allow(missing_docs)]
+    pub onnxruntime: String,
+    #[allow(missing_docs)]
+    pub latency_budget_ms: f64,
+    #[allow(missing_docs)]
+    pub stale_after_s: f64,
+    #[allow(missing_docs)]
+    pub heatmap_range: f64,
+    #[allow(missing_docs)]
+    pub publish: Publish,
+}
+
+/// Which outputs exist. Those that do are still computed only while someone subscribes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Publish {
+    #[allow(missing_docs)]
+    pub labels_compressed: bool,
+    #[allow(missing_docs)]
+    pub labels_color: bool,
+    #[allow(missing_docs)]
+    pub anomaly: bool,
+    #[allow(missing_docs)]
+    pub heatmap: bool,
+    #[allow(missing_docs)]
+    pub overlay: bool,
+    #[allow(missing_docs)]
+    pub frame_status: bool,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            model: "models/camvid-lite0.yaml".into(),
+            camera_topic: "/camera/image_raw".into(),
+            camera_info_topic: String::new(),
+            score: "hybrid".into(),
+            threshold_override: f64::NAN,
+            input_size: String::new(),
+            fit: "letterbox".into(),
+            region: String::new(),
+            mask: String::new(),
+            output_size: "camera".into(),
+            providers: vec!["cpu".into()],
+            threads: 0,
+            onnxruntime: String::new(),
+            latency_budget_ms: 0.0,
+            stale_after_s: 1.0,
+            heatmap_range: 5.0,
+            publish: Publish::default(),
+        }
+    }
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self {
+            labels_compressed: true,
+            labels_color: true,
+            anomaly: true,
+            heatmap: true,
+            overlay: true,
+            frame_status: true,
+        }
+    }
+}
+
+/// One sentence a parameter, in the order they are declared; shown by `ros2 param describe`.
+pub const DESCRIPTIONS: [(&str, &str); 22] = [
+    ("model", "manifest of the model (models/NAME.yaml); its ONNX file lies beside it"),
+    ("camera_topic", "sensor_msgs/Image to segment"),
+    ("camera_info_topic", "sensor_msgs/CameraInfo of that camera; empty: camera_info beside camera_topic"),
+    (
+        "score",
+        "anomaly score: hybrid, generative, discriminative, max-logit or msp; higher is more anomalous",
+    ),
+    (
+        "threshold_override",
+        "scores above it are unknown, in the score's unit; NaN: the manifest's calibration",
+    ),
+    ("input_size", "network input WIDTHxHEIGHT; empty: the manifest's first"),
+    ("fit", "how the image meets the input: stretch, letterbox (keep proportions, pad) or crop"),
+    ("region", "part of the image to segment, x,y,width,height in camera pixels; empty: all of it"),
+    ("mask", "PNG of the camera's size whose non-zero pixels (ego vehicle) are never labelled; empty: none"),
+    ("output_size", "size of labels and anomaly: camera or network"),
+    (
+        "providers",
+        "execution providers in order: tensorrt, cuda, cpu; without cpu in the list every node of the graph must run on the others",
+    ),
+    ("threads", "CPU threads of inference and scoring; 0: all cores"),
+    (
+        "onnxruntime",
+        "path of libonnxruntime.so; empty: ORT_DYLIB_PATH, beside the program, the private prefix",
+    ),
+    (
+        "latency_budget_ms",
+        "from image stamp to published labels, in milliseconds; frames already older are not begun, results older say so in frame_status; 0: none",
+    ),
+    ("stale_after_s", "seconds without an image after which the camera is reported stale"),
+    (
+        "heatmap_range",
+        "score distance from the threshold at which the heatmap's colours end, in the score's unit",
+    ),
+    ("publish.labels_compressed", "offer ~/labels/compressed (PNG)"),
+    ("publish.labels_color", "offer ~/labels/color (rgb8)"),
+    ("publish.anomaly", "offer ~/anomaly (32FC1)"),
+    ("publish.heatmap", "offer ~/anomaly/heatmap (bgr8)"),
+    ("publish.overlay", "offer ~/overlay (bgr8)"),
+    ("publish.frame_status", "offer ~/frame_status (DiagnosticArray with each result's header)"),
+];
+
+/// A parameter's value with its type, as ROS and YAML know them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParameterValue {
+    #[allow(missing_docs)]
+    Bool(bool),
+    #[allow(missing_docs)]
+    Integer(i64),
+    #[allow(missing_docs)]
+    Double(f64),
+    #[allow(missing_docs)]
+    String(String),
+    #[allow(missing_docs)]
+    Strings(Vec<String>),
+}
+
+impl From<ParameterValue> for Value {
+    fn from(value: ParameterValue) -> Self {
+        match value {
+            ParameterValue::Bool(v) => v.into(),
+            ParameterValue::Integer(v) => v.into(),
+            ParameterValue::Double(v) => v.into(),
+            ParameterValue::String(v) => v.into(),
+            ParameterValue::Strings(v) => v.into(),
+        }
+    }
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    /// Unknown name or wrong type.
+    #[error("parameters: {0}; known: {known}", known = DESCRIPTIONS.map(|(n, _)| n).join(", "))]
+    Shape(String),
+    /// A word that is none of the choices.
+    #[error("parameter {parameter} is \"{got}\": choose one of {choices}")]
+    Choice {
+        /// Its name.
+        parameter: &'static str,
+        /// As typed.
+        got: String,
+        /// Comma-separated.
+        choices: String,
+    },
+    /// Right type, impossible value.
+    #[error("parameter {parameter} is {got}: {expected}")]
+    Value {
+        /// Its name.
+        parameter: &'static str,
+        /// As typed.
+        got: String,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// The score reads what the model does not give.
+    #[error(
+        "score {score} needs dataset_logits, which model {model} does not have: set score to generative or max-logit"
+    )]
+    ClosedSet {
+        /// As asked for.
+        score: &'static str,
+        /// By its manifest.
+        model: String,
+    },
+    /// No threshold to be had.
+    #[error(
+        "model {model} has no calibration of score {score} at {size}; it has {offered}. Set threshold_override, \
+         choose one of these, or calibrate"
+    )]
+    Uncalibrated {
+        /// By its manifest.
+        model: String,
+        /// As asked for.
+        score: &'static str,
+        /// Of the network input.
+        size: Size,
+        /// Those in the manifest.
+        offered: String,
+    },
+}
+
+/// A checked answer to everything the walk of a frame needs to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PipelineSettings {
+    #[allow(missing_docs)]
+    pub score: Score,
+    /// Above it a pixel is UNKNOWN.
+    pub threshold: f32,
+    /// Where that number comes from, for logs and diagnostics.
+    pub threshold_origin: String,
+    #[allow(missing_docs)]
+    pub input_size: Size,
+    #[allow(missing_docs)]
+    pub fit: Fit,
+    #[allow(missing_docs)]
+    pub region: Option<Rect>,
+    #[allow(missing_docs)]
+    pub output_size: OutputSize,
+}
+
+/// What an ONNX session is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuntimeSettings {
+    /// In the order they are to be tried; never empty.
+    pub providers: Vec<Provider>,
+    /// 0: all cores.
+    pub threads: usize,
+    /// Where to look for ONNX Runtime first.
+    pub library: Option<PathBuf>,
+}
+
+/// An execution provider of ONNX Runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    #[allow(missing_docs)]
+    Cpu,
+    #[allow(missing_docs)]
+    Cuda,
+    #[allow(missing_docs)]
+    TensorRt,
+}
+
+impl Provider {
+    /// Every provider with its name.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Cpu, "cpu"), (Self::Cuda, "cuda"), (Self::TensorRt, "tensorrt")];
+
+    /// The name in configuration and diagnostics.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(p, _)| *p == self).map_or("", |(_, n)| n)
+    }
+}
+
+impl Parameters {
+    /// From names and values, nested ones dotted (`publish.anomaly`); what is not named keeps its default.
+    ///
+    /// # Errors
+    /// A name that is not known, a value of another type.
+    pub fn from_values(
+        values: impl IntoIterator<Item = (String, ParameterValue)>,
+    ) -> Result<Self, ConfigError> {
+        let mut root = Mapping::new();
+        for (name, value) in values {
+            match name.split_once('.') {
+                None => root.insert(name.into(), value.into()),
+                Some((group, key)) => root
+                    .entry(group.into())
+                    .or_insert_with(|| Mapping::new().into())
+                    .as_mapping_mut()
+                    .ok_or_else(|| ConfigError::Shape(format!("{group} is a value and a group of {key}")))?
+                    .insert(key.into(), value.into()),
+            };
+        }
+        yaml::from_value(root.into()).map_err(|e| ConfigError::Shape(e.to_string()))
+    }
+
+    /// Names and values, nested ones dotted, in the order of [`DESCRIPTIONS`].
+    ///
+    /// # Errors
+    /// None that these types can give; YAML's are passed on rather than ignored.
+    pub fn to_values(&self) -> Result<Vec<(&'static str, ParameterValue)>, ConfigError> {
+        let shape = |e: String| ConfigError::Shape(e);
+        let root = yaml::to_value(self).map_err(|e| shape(e.to_string()))?;
+        let lookup = |name: &str| name.split('.').try_fold(&root, |v, key| v.get(key)).cloned();
+        let loose = |v: Value| match v {
+            Value::Bool(b) => Some(ParameterValue::Bool(b)),
+            Value::String(s) => Some(ParameterValue::String(s)),
+            Value::Sequence(s) => s
+                .iter()
+                .map(|v| v.as_str().map(Into::into))
+                .collect::<Option<_>>()
+                .map(ParameterValue::Strings),
+            Value::Number(n) if n.is_f64() => n.as_f64().map(ParameterValue::Double),
+            Value::Number(n) => n.as_i64().map(ParameterValue::Integer),
+            _ => None,
+        };
+        DESCRIPTIONS
+            .iter()
+            .map(|(name, _)| {
+                lookup(name)
+                    .and_then(loose)
+                    .map(|v| (*name, v))
+                    .ok_or_else(|| shape(format!("{name} is described but not a parameter")))
+            })
+            .collect()
+    }
+
+    /// Holds the walk's settings against a model.
+    ///
+    /// # Errors
+    /// A value out of range, a score the model cannot give, or a threshold nobody calibrated or gave.
+    pub fn settings(&self, model: &Model) -> Result<PipelineSettings, ConfigError> {
+        let score = choice("score", &self.score, &Score::ALL)?;
+        if score.needs_dataset_logits() && model.manifest().outputs.dataset_logits.is_none() {
+            return Err(ConfigError::ClosedSet { score: score.name(), model: model.manifest().name.clone() });
+        }
+        let input_size = match self.input_size.as_str() {
+            "" => model.preferred_size(),
+            text => parse_size(text)?,
+        };
+        let (threshold, threshold_origin) = self.threshold(model, score, input_size)?;
+        Ok(PipelineSettings {
+            score,
+            threshold,
+            threshold_origin,
+            input_size,
+            fit: choice("fit", &self.fit, &Fit::ALL)?,
+            region: if self.region.is_empty() { None } else { Some(parse_region(&self.region)?) },
+            output_size: choice("output_size", &self.output_size, &OutputSize::ALL)?,
+        })
+    }
+
+    fn threshold(&self, model: &Model, score: Score, size: Size) -> Result<(f32, String), ConfigError> {
+        let given = self.threshold_override;
+        if given.is_infinite() {
+            return Err(value("threshold_override", given, "a finite number, or NaN for the manifest's"));
+        }
+        if !given.is_nan() {
+            return Ok((given as f32, "threshold_override".into()));
+        }
+        match model.calibration(score, size) {
+            Some(c) => {
+                Ok((c.threshold, format!("calibrated on {} ({} frames, tpr {})", c.set, c.frames, c.tpr)))
+            }
+            None => {
+                let all = &model.manifest().calibrations;
+                let list: Vec<_> = all.iter().map(|c| format!("{} at {}", c.score, c.input_size)).collect();
+                let offered = if list.is_empty() { "none".into() } else { list.join(", ") };
+                let model = model.manifest().name.clone();
+                Err(ConfigError::Uncalibrated { model, score: score.name(), size, offered })
+            }
+        }
+    }
+
+    /// What an ONNX session is made from.
+    ///
+    /// # Errors
+    /// An unknown or repeated provider, none at all, or a negative number of threads.
+    pub fn runtime(&self) -> Result<RuntimeSettings, ConfigError> {
+        let providers: Vec<_> = self
+            .providers
+            .iter()
+            .map(|p| choice("providers", p, &Provider::ALL))
+            .collect::<Result<_, _>>()?;
+        let repeated = providers.iter().enumerate().any(|(i, p)| providers[..i].contains(p));
+        if providers.is_empty() || repeated {
+            return Err(value("providers", format!("{:?}", self.providers), "at least one, each once"));
+        }
+        let threads = usize::try_from(self.threads)
+            .ok()
+            .filter(|t| *t <= 1024)
+            .ok_or_else(|| value("threads", self.threads, "between 0 (all cores) and 1024"))?;
+        let library = (!self.onnxruntime.is_empty()).then(|| PathBuf::from(&self.onnxruntime));
+        Ok(RuntimeSettings { providers, threads, library })
+    }
+
+    /// Checks what only the node reads.
+    ///
+    /// # Errors
+    /// A topic that is empty, a number out of range.
+    pub fn check_node(&self) -> Result<(), ConfigError> {
+        if self.camera_topic.is_empty() {
+            return Err(value("camera_topic", "empty", "name a sensor_msgs/Image topic"));
+        }
+        let within = |parameter, v: f64, low: f64, high: f64, expected| {
+            if v >= low && v <= high { Ok(()) } else { Err(value(parameter, v, expected)) }
+        };
+        within("latency_budget_ms", self.latency_budget_ms, 0.0, 60_000.0, "0 (none) to 60000")?;
+        within("stale_after_s", self.stale_after_s, 0.01, 3600.0, "0.01 to 3600")?;
+        within("heatmap_range", self.heatmap_range, 1e-3, 1e3, "0.001 to 1000")
+    }
+
+    /// The camera info topic: as set, or `camera_info` beside the image topic.
+    pub fn camera_info_topic(&self) -> String {
+        if !self.camera_info_topic.is_empty() {
+            return self.camera_info_topic.clone();
+        }
+        match self.camera_topic.rsplit_once('/') {
+            Some((parent, _)) => format!("{parent}/camera_info"),
+            None => "camera_info".into(),
+        }
+    }
+}
+
+fn value(parameter: &'static str, got: impl ToString, expected: &'static str) -> ConfigError {
+    ConfigError::Value { parameter, got: got.to_string(), expected }
+}
+
+fn choice<T: Copy>(parameter: &'static str, got: &str, all: &[(T, &'static str)]) -> Result<T, ConfigError> {
+    all.iter().find(|(_, n)| *n == got).map(|(t, _)| *t).ok_or_else(|| ConfigError::Choice {
+        parameter,
+        got: got.into(),
+        choices: all.iter().map(|(_, n)| *n).collect::<Vec<_>>().join(", "),
+    })
+}
+
+fn parse_size(text: &str) -> Result<Size, ConfigError> {
+    let side = |s: &str| s.trim().parse::<usize>().ok().filter(|v| (1..=8192).contains(v));
+    text.split_once('x')
+        .and_then(|(w, h)| Some(Size { width: side(w)?, height: side(h)? }))
+        .ok_or_else(|| value("input_size", text, "WIDTHxHEIGHT, each 1 to 8192, e.g. 480x360"))
+}
+
+fn parse_region(text: &str) -> Result<Rect, ConfigError> {
+    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some([x, y, width, height]) if *width > 0 && *height > 0 => {
+            Ok(Rect { x: *x, y: *y, width: *width, height: *height })
+        }
+        _ => Err(value("region", text, "x,y,width,height in camera pixels, e.g. 0,200,1280,520")),
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,149 @@
+use super::*;
+use crate::model::tests::model;
+use proptest::prelude::*;
+
+fn parameters(edit: impl Fn(&mut Parameters)) -> Parameters {
+    let mut p = Parameters::default();
+    edit(&mut p);
+    p
+}
+
+fn settings(edit: impl Fn(&mut Parameters)) -> Result<PipelineSettings, ConfigError> {
+    parameters(edit).settings(&model(|m| m).unwrap())
+}
+
+#[test]
+fn defaults_take_size_and_threshold_from_the_manifest() {
+    let s = settings(|_| ()).unwrap();
+    assert_eq!((s.score, s.threshold, s.input_size), (Score::Hybrid, -0.5, Size { width: 16, height: 8 }));
+    assert!(s.threshold_origin.contains("calibrated on none"), "{}", s.threshold_origin);
+    assert_eq!(s.region, None);
+    parameters(|_| ()).check_node().unwrap();
+    parameters(|_| ()).runtime().unwrap();
+}
+
+#[test]
+fn every_parameter_is_described_and_survives_the_way_through_values() {
+    let p = parameters(|p| {
+        p.threshold_override = 1.5;
+        p.publish.overlay = false;
+        p.providers = vec!["cuda".into(), "cpu".into()];
+    });
+    let values = p.to_values().unwrap();
+    assert_eq!(values.len(), DESCRIPTIONS.len());
+    let owned = values.into_iter().map(|(n, v)| (n.to_owned(), v));
+    assert_eq!(Parameters::from_values(owned).unwrap(), p);
+    // No field without a description: the shape has as many leaves as there are names.
+    let Value::Mapping(root) = yaml::to_value(&p).unwrap() else { panic!() };
+    let leaves: usize = root.values().map(|v| v.as_mapping().map_or(1, Mapping::len)).sum();
+    assert_eq!(leaves, DESCRIPTIONS.len());
+}
+
+#[test]
+fn the_shipped_parameter_file_is_exactly_the_defaults() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/open_set.param.yaml");
+    let file: Value = yaml::read(&path).unwrap();
+    let parameters = file.get("/**").and_then(|v| v.get("ros__parameters")).unwrap().clone();
+    let leaves = |v: &Value| -> usize {
+        v.as_mapping().unwrap().values().map(|v| v.as_mapping().map_or(1, Mapping::len)).sum()
+    };
+    assert_eq!(leaves(&parameters), DESCRIPTIONS.len(), "the file shows every parameter");
+    let p: Parameters = yaml::from_value(parameters).unwrap();
+    assert_eq!(
+        p.to_values().map(|v| format!("{v:?}")),
+        Parameters::default().to_values().map(|v| format!("{v:?}"))
+    );
+}
+
+#[test]
+fn names_and_types_that_are_wrong_are_named() {
+    let from = |name: &str, v| Parameters::from_values([(name.to_owned(), v)]).unwrap_err().to_string();
+    let error = from("treshold", ParameterValue::Double(1.0));
+    assert!(error.contains("treshold") && error.contains("threshold_override"), "{error}");
+    let error = from("publish.labels_colour", ParameterValue::Bool(true));
+    assert!(error.contains("labels_colour"), "{error}");
+    let error = from("threads", ParameterValue::String("two".into()));
+    assert!(error.contains("two"), "{error}");
+    let both =
+        [("fit".to_owned(), ParameterValue::Bool(true)), ("fit.x".to_owned(), ParameterValue::Bool(true))];
+    assert!(Parameters::from_values(both).is_err());
+    // ROS users write 1 where 1.0 is meant.
+    let one = [("threshold_override".to_owned(), ParameterValue::Integer(1))];
+    assert_eq!(Parameters::from_values(one).unwrap().threshold_override, 1.0);
+}
+
+#[test]
+fn values_that_cannot_be_are_refused_with_what_could() {
+    let says = |result: Result<(), ConfigError>, parts: &[&str]| {
+        let error = result.unwrap_err().to_string();
+        assert!(parts.iter().all(|p| error.contains(p)), "{error}");
+    };
+    let walk = |edit: fn(&mut Parameters)| settings(edit).map(|_| ());
+    says(walk(|p| p.score = "hybird".into()), &["score", "hybird", "max-logit"]);
+    says(walk(|p| p.fit = "squash".into()), &["fit", "squash", "letterbox"]);
+    says(walk(|p| p.output_size = "half".into()), &["output_size", "network"]);
+    says(walk(|p| p.threshold_override = f64::INFINITY), &["threshold_override", "inf"]);
+    says(walk(|p| p.input_size = "480".into()), &["input_size", "480x360"]);
+    says(walk(|p| p.input_size = "0x10".into()), &["input_size", "0x10"]);
+    says(walk(|p| p.region = "1,2,3".into()), &["region", "1,2,3"]);
+    says(walk(|p| p.input_size = "32x16".into()), &["32x16", "hybrid at 16x8", "threshold_override"]);
+    says(walk(|p| p.score = "generative".into()), &["generative", "hybrid at 16x8"]);
+    let node = |edit: fn(&mut Parameters)| parameters(edit).check_node();
+    says(node(|p| p.camera_topic = String::new()), &["camera_topic"]);
+    says(node(|p| p.latency_budget_ms = -1.0), &["latency_budget_ms", "-1"]);
+    says(node(|p| p.latency_budget_ms = f64::NAN), &["latency_budget_ms", "NaN"]);
+    says(node(|p| p.stale_after_s = 0.0), &["stale_after_s"]);
+    let runtime = |edit: fn(&mut Parameters)| parameters(edit).runtime().map(|_| ());
+    says(runtime(|p| p.providers = vec!["gpu".into()]), &["providers", "gpu", "cuda"]);
+    says(runtime(|p| p.providers = vec![]), &["providers", "at least one"]);
+    says(runtime(|p| p.threads = -1), &["threads", "-1"]);
+}
+
+#[test]
+fn an_explicit_threshold_needs_no_calibration() {
+    let s = settings(|p| {
+        p.score = "max-logit".into();
+        p.input_size = "32x16".into();
+        p.threshold_override = -3.0;
+        p.region = "4, 0, 8, 8".into();
+    })
+    .unwrap();
+    assert_eq!((s.threshold, s.threshold_origin.as_str()), (-3.0, "threshold_override"));
+    assert_eq!(s.region, Some(Rect { x: 4, y: 0, width: 8, height: 8 }));
+}
+
+#[test]
+fn a_closed_set_model_says_so() {
+    let closed = model(|m| {
+        m.replace("outputs: {logits: logits, dataset_logits: dataset_logits}", "outputs: {logits: logits}")
+    })
+    .unwrap();
+    let error = Parameters::default().settings(&closed).unwrap_err();
+    assert!(matches!(error, ConfigError::ClosedSet { .. }), "{error}");
+    let p = parameters(|p| (p.score, p.threshold_override) = ("generative".into(), 0.0));
+    assert!(p.settings(&closed).is_ok());
+}
+
+#[test]
+fn the_camera_info_topic_is_the_sibling() {
+    let topic = |camera: &str| parameters(|p| p.camera_topic = camera.into()).camera_info_topic();
+    assert_eq!(topic("/front/image_raw"), "/front/camera_info");
+    assert_eq!(topic("image"), "camera_info");
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(
+        name in "[a-z_.]{0,20}", text in ".*", number: f64, integer: i64,
+        score in ".*", size in "[0-9x, ]*", region in "[0-9,\\- ]*",
+    ) {
+        for v in [ParameterValue::String(text), ParameterValue::Double(number), ParameterValue::Integer(integer)] {
+            let _ = Parameters::from_values([(name.clone(), v)]);
+        }
+        let _ = settings(|p| {
+            (p.score, p.input_size, p.region) = (score.clone(), size.clone(), region.clone());
+            p.threshold_override = number;
+        });
+        let _ = yaml::from_str::<Parameters>(&size);
+    }
+}

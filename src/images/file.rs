@@ -1,0 +1,99 @@
+//! Whole files: bytes in, bytes out, and errors that tell a missing file from a wrong one.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use super::{Gray, ImagesError, Rgb, decode_gray, decode_rgb, encode_jpeg_rgb, encode_png_gray};
+
+/// The colour picture in a file, as [`decode_rgb`].
+///
+/// # Errors
+/// No such file, one that cannot be read, and those of [`decode_rgb`].
+pub fn read_rgb(path: &Path) -> Result<Rgb, ImagesError> {
+    decode_rgb(&read(path)?, &path.display().to_string())
+}
+
+/// The label map or mask in a file, as [`decode_gray`].
+///
+/// # Errors
+/// No such file, one that cannot be read, and those of [`decode_gray`].
+pub fn read_gray(path: &Path) -> Result<Gray, ImagesError> {
+    decode_gray(&read(path)?, &path.display().to_string())
+}
+
+/// Writes a label map or mask (`width × height` bytes) as a PNG.
+///
+/// # Errors
+/// Pixels that do not fit the size; a path that cannot be written.
+pub fn write_png_gray(path: &Path, data: &[u8], width: usize, height: usize) -> Result<(), ImagesError> {
+    let mut png = Vec::new();
+    encode_png_gray(data, width, height, &mut png)?;
+    write_atomically(path, &png)
+}
+
+/// Writes a colour picture (`width × height × 3` bytes) as a JPEG.
+///
+/// # Errors
+/// Pixels that do not fit the size; a path that cannot be written.
+pub fn write_jpeg_rgb(path: &Path, data: &[u8], width: usize, height: usize) -> Result<(), ImagesError> {
+    let mut jpeg = Vec::new();
+    encode_jpeg_rgb(data, width, height, &mut jpeg)?;
+    write_atomically(path, &jpeg)
+}
+
+/// Puts `bytes` at `path` all or not at all: written beside it, then renamed. A run that is killed leaves
+/// no half picture that a later one would take for a result.
+///
+/// # Errors
+/// A path that cannot be written: no such folder, no rights, a full disk.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ImagesError> {
+    let mut beside = path.as_os_str().to_owned();
+    // The process's id keeps two runs into one folder apart.
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = Path::new(&beside);
+    let written = fs::File::create(beside)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(beside, path));
+    written.map_err(|source| {
+        // Best effort: the error that matters is the one above.
+        let _ = fs::remove_file(beside);
+        ImagesError::Unwritable { path: path.into(), source }
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ImagesError> {
+    fs::read(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => ImagesError::Missing { path: path.into() },
+        _ => ImagesError::Unreadable { path: path.into(), source },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_and_one_that_is_no_file_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(read_rgb(&dir.path().join("none.png")), Err(ImagesError::Missing { .. })));
+        assert!(matches!(read_rgb(dir.path()), Err(ImagesError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write_atomically(&dir.path().join("no/such/a.png"), b"x").unwrap_err().to_string();
+        assert!(error.contains("no/such/a.png:"), "{error}");
+
+        let taken = dir.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        assert!(write_atomically(&taken, b"x").is_err(), "a folder stands there");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+
+        let path = dir.path().join("a");
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+}

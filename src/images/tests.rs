@@ -1,0 +1,186 @@
+//! What OpenCV is trusted with, checked from outside: colours, channel order, steps, losslessness, refusals.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::frame::{Encoding, Frame};
+
+/// A picture of few colours and no symmetry.
+fn picture(width: usize, height: usize) -> Rgb {
+    let pixel = |i: usize| [(i % width * 7) as u8, (i / width * 11) as u8, (i % 5 * 50) as u8];
+    Rgb { width, height, data: (0..width * height).flat_map(pixel).collect() }
+}
+
+/// The data with `padding` bytes after each row.
+fn padded(data: &[u8], row: usize, padding: usize) -> Vec<u8> {
+    data.chunks_exact(row).flat_map(|r| [r, &vec![0xEE; padding]].concat()).collect()
+}
+
+fn converted(encoding: Encoding, width: usize, height: usize, step: usize, data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    to_rgb(&Frame::new(encoding, width, height, step, data).unwrap(), &mut out).unwrap();
+    out
+}
+
+#[test]
+fn a_png_comes_back_as_it_went() {
+    let rgb = picture(17, 9);
+    let mut bytes = vec![1, 2, 3];
+    encode_png_rgb(&rgb.data, 17, 9, &mut bytes).unwrap();
+    assert_eq!(decode_rgb(&bytes, "x").unwrap(), rgb);
+
+    let gray = Gray { width: 17, height: 9, data: rgb.data[..17 * 9].to_vec() };
+    encode_png_gray(&gray.data, 17, 9, &mut bytes).unwrap();
+    assert_eq!(decode_gray(&bytes, "x").unwrap(), gray);
+}
+
+#[test]
+fn a_jpeg_keeps_the_order_of_its_channels() {
+    let orange = [250, 120, 10].repeat(16 * 16);
+    let mut bytes = Vec::new();
+    encode_jpeg_rgb(&orange, 16, 16, &mut bytes).unwrap();
+    let back = decode_rgb(&bytes, "x").unwrap();
+    assert!(back.data.iter().zip(&orange).all(|(a, b)| a.abs_diff(*b) < 4), "{:?}", &back.data[..3]);
+}
+
+#[test]
+fn what_is_no_whole_image_is_refused_by_name() {
+    let mut jpeg = Vec::new();
+    encode_jpeg_rgb(&picture(64, 64).data, 64, 64, &mut jpeg).unwrap();
+    let check = |bytes: &[u8]| decode_rgb(bytes, "front/7.jpg").unwrap_err();
+    for error in [check(b""), check(b"hello"), check(b"\x89PNG\r\n\x1a\nx"), check(&jpeg[..jpeg.len() / 2])] {
+        assert!(error.to_string().contains("front/7.jpg"), "{error}");
+    }
+    assert!(matches!(check(&jpeg[..jpeg.len() / 2]), ImagesError::CutOff { .. }));
+}
+
+#[test]
+fn labels_are_read_as_stored_or_not_at_all() {
+    let mut bytes = Vec::new();
+    encode_png_rgb(&picture(4, 4).data, 4, 4, &mut bytes).unwrap();
+    let error = decode_gray(&bytes, "a.png").unwrap_err().to_string();
+    assert!(error.contains("a.png holds colour of 8 bits"), "{error}");
+
+    encode_jpeg_rgb(&picture(8, 8).data, 8, 8, &mut bytes).unwrap();
+    let error = decode_gray(&bytes, "a.jpg").unwrap_err().to_string();
+    assert!(error.contains("3 channels of 8 bits"), "{error}");
+}
+
+#[test]
+fn pixels_that_do_not_fit_their_size_are_refused() {
+    let mut out = Vec::new();
+    for (length, width, height) in [(5, 2, 3), (7, 2, 3), (0, 0, 3), (6, usize::MAX, 2)] {
+        let data = vec![0; length];
+        assert!(matches!(encode_png_gray(&data, width, height, &mut out), Err(ImagesError::Length { .. })));
+        assert!(matches!(encode_jpeg_rgb(&data, width, height, &mut out), Err(ImagesError::Length { .. })));
+    }
+}
+
+/// Limited range: black is Y 16, white is Y 235, and red (81, 90, 240) shows which of U and V is which.
+#[test]
+fn yuv_is_bt601_of_limited_range() {
+    let close = |out: &[u8], rgb: [u8; 3]| {
+        out.as_chunks::<3>().0.iter().all(|p| p.iter().zip(rgb).all(|(a, b)| a.abs_diff(b) <= 2))
+    };
+    for ([y, u, v], rgb) in [
+        ([16, 128, 128], [0, 0, 0]),
+        ([235, 128, 128], [255, 255, 255]),
+        ([81, 90, 240], [255, 0, 0]),
+        ([41, 240, 110], [0, 0, 255]),
+    ] {
+        for (encoding, data, step) in [
+            (Encoding::Uyvy, [u, y, v, y].repeat(2 * 2), 8),
+            (Encoding::Yuyv, [y, u, y, v].repeat(2 * 2), 8),
+            (Encoding::Nv12, [[y; 8].as_slice(), &[u, v, u, v]].concat(), 4),
+        ] {
+            let out = converted(encoding, 4, 2, step, &data);
+            assert!(close(&out, rgb), "{encoding} {y} {u} {v}: {out:?}, not {rgb:?}");
+        }
+    }
+}
+
+/// A red, green or blue world, seen through each mosaic: the names of ROS, not those of OpenCV.
+#[test]
+fn a_mosaic_shows_the_colour_it_was_made_of() {
+    for (encoding, cell) in [
+        (Encoding::BayerRggb8, "rggb"),
+        (Encoding::BayerBggr8, "bggr"),
+        (Encoding::BayerGbrg8, "gbrg"),
+        (Encoding::BayerGrbg8, "grbg"),
+    ] {
+        for (channel, letter) in "rgb".bytes().enumerate() {
+            let lit = |i: usize| cell.as_bytes()[i / 8 % 2 * 2 + i % 2] == letter;
+            let mosaic: Vec<u8> = (0..64).map(|i| if lit(i) { 200 } else { 0 }).collect();
+            let mut colour = [0; 3];
+            colour[channel] = 200;
+            assert_eq!(converted(encoding, 8, 8, 8, &mosaic), colour.repeat(64), "{encoding} {letter}");
+        }
+    }
+}
+
+#[test]
+fn row_padding_changes_no_pixel() {
+    for (encoding, _) in Encoding::ALL {
+        let (width, height) = (6, 4);
+        let row = width * encoding.bytes_per_pixel();
+        let rows = if encoding == Encoding::Nv12 { 6 } else { 4 };
+        let tight: Vec<u8> = (0..row * rows).map(|i| (i * 37 % 251) as u8).collect();
+        let expected = converted(encoding, width, height, row, &tight);
+        // An odd padding cuts through the pixels of two bytes.
+        for padding in [1, 2, 3, 64] {
+            let data = padded(&tight, row, padding);
+            assert_eq!(
+                converted(encoding, width, height, row + padding, &data),
+                expected,
+                "{encoding}+{padding}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_video_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.mp4");
+    assert!(matches!(Video::open(&path), Err(ImagesError::Missing { .. })));
+    std::fs::write(&path, "no video").unwrap();
+    let error = Video::open(&path).unwrap_err();
+    assert!(matches!(error, ImagesError::NotAVideo { .. }) && error.to_string().contains("a.mp4"), "{error}");
+}
+
+/// Motion JPEG is the one codec OpenCV brings along: no ffmpeg is needed here.
+#[test]
+fn a_video_gives_its_frames_in_order_and_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.avi");
+    backend::write_test_video(&path, &[[200, 40, 40], [40, 200, 40], [40, 40, 200]]);
+    let mut video = Video::open(&path).unwrap();
+    assert_eq!((video.fps(), video.frame_count()), (Some(10.0), Some(3)));
+    for brightest in 0..3 {
+        let frame = video.next_frame().unwrap().unwrap();
+        assert_eq!((frame.width, frame.height), (64, 48));
+        assert!(frame.data[brightest] > 150, "{:?}", &frame.data[..3]);
+    }
+    assert!(video.next_frame().unwrap().is_none());
+}
+
+proptest! {
+    #[test]
+    fn no_frame_panics(e in 0..12usize, w in 1..9usize, h in 1..9usize, pad in 0..5usize, fill: u8) {
+        let encoding = Encoding::ALL[e].0;
+        let step = w * encoding.bytes_per_pixel() + pad;
+        let rows = if encoding == Encoding::Nv12 { h + h / 2 } else { h };
+        let data = vec![fill; step * rows];
+        if let Ok(frame) = Frame::new(encoding, w, h, step, &data) {
+            let mut out = Vec::new();
+            to_rgb(&frame, &mut out).unwrap();
+            prop_assert_eq!(out.len(), w * h * 3);
+        }
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = decode_rgb(&bytes, "x");
+        let _ = decode_gray(&bytes, "x");
+    }
+}

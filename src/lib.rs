@@ -1,0 +1,49 @@
+//! Real-time open-set perception for vehicles.
+//!
+//! For each pixel of a camera image: which known class it is, or that it is something the network was
+//! never taught. An ONNX segmenter gives class logits and dataset logits; the hybrid anomaly score
+//! `ln P(d_out|x) − ln p̂(x)` (DenseHybrid, eq. 9) and a calibrated threshold turn them into K+1 labels.
+//!
+//! # The walk of a frame
+//! ```text
+//! camera topic ─▶ latest ─────▶ preprocess ───▶ segmenter ─────────▶ score ─────────▶ publish
+//!                 one slot,     u8 ▶ f32        logits [K,h',w']     labels u8 [H,W]
+//!                 counts what   [3,h,w]         dataset logits       anomaly f32 [H,W]
+//!                 it replaces                   [1|2,h',w']
+//! ```
+//! [`pipeline::Pipeline::step`] is that walk without its two ends: no clock, no I/O, no ROS. The node and
+//! every desk tool call the same `step`, which is what makes a number from the desk true on the road.
+//!
+//! # Modules, in reading order
+//! [`labels`] ▸ [`frame`] ▸ [`model`] ▸ [`config`] ▸ [`preprocess`] ▸ [`segmenter`] ▸ [`score`] ▸
+//! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ `images` ▸ `bag`, `desk` ▸ `ros`
+//!
+//! # Invariants
+//! 1. `r2r`, `ort`, `opencv`, `mcap` and the YAML crate are each named in one folder or file only
+//!    (`ros/`, `segmenter/onnx/`, `images/`, `bag/`, `yaml.rs`): `tests/invariants.rs` reads the sources.
+//! 2. The anomaly score has one definition, [`score::reference`]; every fast path is tested against it.
+//! 3. A result carries its input's stamp and frame_id, or it is not published.
+//! 4. Nothing falls back in silence: another provider, size or threshold than asked for is an error, or is
+//!    said in the log and in diagnostics.
+//! 5. In steady state a frame allocates nothing in this crate's own code and blocks no other camera.
+//! 6. Inference runs on one named thread per session; tokio carries control, never tensors.
+//! 7. A threshold belongs to a model, a score and an input size: it lives in the model's manifest.
+//!
+//! # Features
+//! None: the pure core, plain Rust. `vision`: ONNX Runtime and OpenCV. `desk`: the tool `open-set`.
+//! `node` (default): the ROS 2 node.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod config;
+pub mod frame;
+pub mod images;
+pub mod labels;
+pub mod latest;
+pub mod model;
+pub mod pipeline;
+pub mod preprocess;
+pub mod render;
+pub mod score;
+pub mod segmenter;
+pub mod window;
+mod yaml;

@@ -1,0 +1,263 @@
+//! The walk of a frame: preprocess, segment, score, mask. The node and every desk tool call this one `step`.
+//!
+//! No clock, no I/O, no ROS: whoever wants stage times passes a closure that reads a clock, whoever wants a
+//! stamp keeps it beside the frame.
+
+use crate::config::PipelineSettings;
+use crate::frame::Frame;
+use crate::images::{Gray, ImagesError};
+use crate::labels::IGNORE;
+use crate::model::{InputSpec, Model};
+use crate::preprocess::Preprocess;
+use crate::preprocess::geometry::{Geometry, RegionError, Size};
+use crate::score::cpu::{Fusion, FusionError};
+use crate::score::{Counts, Sampling};
+use crate::segmenter::{SegmentError, Segmenter};
+use std::ops::Range;
+
+/// A frame with a larger share of non-finite logits is an inference fault, not a result.
+pub const MAX_NON_FINITE_SHARE: f64 = 0.01;
+
+/// A part of the walk, as told to the observer when it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Camera pixels to network input.
+    Preprocess,
+    /// The network.
+    Inference,
+    /// Upsampling, score, labels and mask.
+    Score,
+}
+
+impl Stage {
+    /// In the order they are walked.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Preprocess, "preprocess"), (Self::Inference, "inference"), (Self::Score, "score")];
+}
+
+/// What a frame became; buffers are reused by the next step.
+#[derive(Debug, Clone, Default)]
+pub struct Segmentation {
+    /// Of the two maps.
+    pub size: Size,
+    /// `[height, width]`: 0..K known, K unknown, 255 outside the region, padded or masked.
+    pub labels: Vec<u8>,
+    /// `[height, width]`, in the score's unit; NaN where the label is 255 or a logit was not finite.
+    pub anomaly: Vec<f32>,
+    /// Over the pixels that were scored and not masked.
+    pub counts: Counts,
+}
+
+/// Why a frame has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The region of interest is not in this image.
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    /// The mask was painted for another camera.
+    #[error("mask is {mask} but the image is {image}: paint the mask at the camera's size")]
+    Mask {
+        /// Of the mask.
+        mask: Size,
+        /// Of the image.
+        image: Size,
+    },
+    /// The encoding was not converted.
+    #[error(transparent)]
+    Images(#[from] ImagesError),
+    /// The network failed.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The network's outputs do not fit together.
+    #[error(transparent)]
+    Fusion(#[from] FusionError),
+    /// Too much of the output is NaN or infinite.
+    #[error("{:.1} % of the pixels have NaN or infinite logits, over {:.0} % is an inference fault", .share * 100.0, MAX_NON_FINITE_SHARE * 100.0)]
+    NonFinite {
+        /// Of the scored pixels.
+        share: f64,
+    },
+}
+
+impl StepError {
+    /// Whether the image was at fault, not the model: the next image may be fine, the camera is to blame.
+    pub fn is_input(&self) -> bool {
+        matches!(self, Self::Region(_) | Self::Mask { .. } | Self::Images(_))
+    }
+}
+
+/// One camera's walk. Used from one thread.
+pub struct Pipeline {
+    settings: PipelineSettings,
+    segmenter: Box<dyn Segmenter>,
+    preprocess: Preprocess,
+    fusion: Fusion,
+    mask: Option<Gray>,
+    layout: Option<Layout>,
+    out: Segmentation,
+}
+
+/// What depends on the camera's size alone; made anew when it changes.
+struct Layout {
+    geometry: Geometry,
+    /// Once the first run told how coarse the logits are.
+    sampling: Option<Sampling>,
+    /// Runs of masked pixels in the output.
+    masked: Vec<Range<usize>>,
+}
+
+impl Pipeline {
+    /// A walk through `segmenter`, whose input must be of the settings' size. Non-zero pixels of `mask`
+    /// (at camera size) are never labelled.
+    pub fn new(
+        model: &Model,
+        settings: PipelineSettings,
+        segmenter: Box<dyn Segmenter>,
+        mask: Option<Gray>,
+    ) -> Self {
+        Self::with(&model.manifest().input, model.taxonomy().len(), settings, segmenter, mask)
+    }
+
+    /// As [`Pipeline::new`], for a segmenter that has no manifest.
+    pub fn with(
+        input: &InputSpec,
+        classes: usize,
+        settings: PipelineSettings,
+        segmenter: Box<dyn Segmenter>,
+        mask: Option<Gray>,
+    ) -> Self {
+        Self {
+            preprocess: Preprocess::new(input),
+            fusion: Fusion::new(settings.score, settings.threshold, classes),
+            settings,
+            segmenter,
+            mask,
+            layout: None,
+            out: Segmentation::default(),
+        }
+    }
+
+    /// One frame. `done` is told the end of each stage.
+    ///
+    /// # Errors
+    /// The frame has no result then, and what an earlier one had is gone.
+    pub fn step(
+        &mut self,
+        frame: &Frame<'_>,
+        done: &mut dyn FnMut(Stage),
+    ) -> Result<&Segmentation, StepError> {
+        let layout =
+            Self::layout(&mut self.layout, &self.settings, self.mask.as_ref(), &*self.segmenter, frame)?;
+
+        self.preprocess.run(frame, &layout.geometry, self.segmenter.input())?; // u8 ▸ f32 [3,h,w]
+        done(Stage::Preprocess);
+
+        self.segmenter.run()?; // ▸ logits [K,h',w'], dataset logits [1|2,h',w']
+        done(Stage::Inference);
+
+        let logits = self.segmenter.logits();
+        let sampling = layout.sampling.get_or_insert_with(|| {
+            layout.geometry.sampling(self.settings.output_size, logits.width, logits.height)
+        });
+        self.out.counts = self.fusion.run(
+            logits,
+            self.segmenter.dataset_logits(),
+            sampling,
+            &mut self.out.labels,
+            &mut self.out.anomaly,
+        )?; // ▸ labels u8 [H,W], anomaly f32 [H,W]
+        self.out.size = layout.geometry.output_size(self.settings.output_size);
+        mask_out(&layout.masked, logits.channels as u8, &mut self.out);
+        done(Stage::Score);
+
+        let share = self.out.counts.non_finite_share();
+        if share > MAX_NON_FINITE_SHARE {
+            return Err(StepError::NonFinite { share });
+        }
+        Ok(&self.out)
+    }
+
+    /// The result of the last step that had one.
+    pub fn segmentation(&self) -> &Segmentation {
+        &self.out
+    }
+
+    /// As checked against the model.
+    pub fn settings(&self) -> &PipelineSettings {
+        &self.settings
+    }
+
+    /// What the network runs on.
+    pub fn provider(&self) -> &str {
+        self.segmenter.provider()
+    }
+
+    /// How the last frame was laid onto the input; `None` before the first.
+    pub fn geometry(&self) -> Option<&Geometry> {
+        self.layout.as_ref().map(|l| &l.geometry)
+    }
+
+    fn layout<'l>(
+        layout: &'l mut Option<Layout>,
+        settings: &PipelineSettings,
+        mask: Option<&Gray>,
+        segmenter: &dyn Segmenter,
+        frame: &Frame<'_>,
+    ) -> Result<&'l mut Layout, StepError> {
+        let camera = Size { width: frame.width(), height: frame.height() };
+        let kept = match layout.take().filter(|l| l.geometry.camera == camera) {
+            Some(kept) => kept,
+            None => {
+                let geometry = Geometry::new(camera, settings.region, settings.fit, segmenter.input_size())?;
+                let masked =
+                    mask.map(|m| masked_runs(m, &geometry, settings)).transpose()?.unwrap_or_default();
+                Layout { geometry, sampling: None, masked }
+            }
+        };
+        Ok(layout.insert(kept))
+    }
+}
+
+fn masked_runs(
+    mask: &Gray,
+    geometry: &Geometry,
+    settings: &PipelineSettings,
+) -> Result<Vec<Range<usize>>, StepError> {
+    let mask_size = Size { width: mask.width, height: mask.height };
+    if mask_size != geometry.camera {
+        return Err(StepError::Mask { mask: mask_size, image: geometry.camera });
+    }
+    let at = settings.output_size;
+    let size = geometry.output_size(at);
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for i in 0..size.width * size.height {
+        let pixel = geometry.camera_pixel(at, i % size.width, i / size.width);
+        let masked = pixel.is_some_and(|(x, y)| mask.data[y * mask.width + x] != 0);
+        match runs.last_mut() {
+            Some(run) if masked && run.end == i => run.end += 1,
+            _ if masked => runs.push(i..i + 1),
+            _ => (),
+        }
+    }
+    Ok(runs)
+}
+
+/// Takes masked pixels out of the maps and out of the counts.
+fn mask_out(runs: &[Range<usize>], unknown: u8, out: &mut Segmentation) {
+    for run in runs {
+        for i in run.start..run.end.min(out.labels.len()) {
+            let (label, anomaly) = (out.labels[i], out.anomaly[i]);
+            if label != IGNORE {
+                out.counts.scored -= 1;
+                out.counts.unknown -= u64::from(label == unknown);
+                out.counts.non_finite -= u64::from(anomaly.is_nan());
+            }
+            out.labels[i] = IGNORE;
+            out.anomaly[i] = f32::NAN;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "pipeline_tests.rs"]
+mod tests;

@@ -1,0 +1,178 @@
+//! The walk with a fake segmenter: what goes where, what is masked, what is refused.
+
+use super::*;
+use crate::preprocess::geometry::{Fit, OutputSize, Rect};
+use crate::score::Score;
+use crate::segmenter::fake::FakeSegmenter;
+
+const K: usize = 3;
+
+/// Brightness in units of classes: byte 40 is class 1, 80 class 2, 120 and up an outlier.
+fn input_spec() -> InputSpec {
+    InputSpec { mean: [0.0; 3], std: [40.0 / 255.0; 3], ..InputSpec::default() }
+}
+
+fn settings(edit: impl Fn(&mut PipelineSettings)) -> PipelineSettings {
+    let mut s = PipelineSettings {
+        score: Score::Discriminative,
+        threshold: -0.5,
+        threshold_origin: "test".into(),
+        input_size: Size { width: 8, height: 8 },
+        fit: Fit::Stretch,
+        region: None,
+        output_size: OutputSize::Camera,
+    };
+    edit(&mut s);
+    s
+}
+
+fn pipeline(settings: PipelineSettings, mask: Option<Gray>) -> Pipeline {
+    let segmenter = FakeSegmenter::new(settings.input_size, 1, K);
+    Pipeline::with(&input_spec(), K, settings, Box::new(segmenter), mask)
+}
+
+/// Columns of brightness: `bytes[x]` down the whole column.
+fn columns(bytes: &[u8], height: usize) -> Vec<u8> {
+    (0..height).flat_map(|_| bytes.iter().flat_map(|b| [*b; 3])).collect()
+}
+
+fn run(p: &mut Pipeline, bytes: &[u8], height: usize) -> Result<Segmentation, StepError> {
+    let data = columns(bytes, height);
+    p.step(&Frame::rgb8(bytes.len(), height, &data).unwrap(), &mut |_| ()).cloned()
+}
+
+const BYTES: [u8; 8] = [0, 0, 40, 40, 80, 80, 160, 160];
+
+#[test]
+fn labels_know_classes_and_unknown() {
+    let got = run(&mut pipeline(settings(|_| ()), None), &BYTES, 8).unwrap();
+    assert_eq!(got.labels[..8], [0, 0, 1, 1, 2, 2, 3, 3]);
+    assert_eq!((got.counts.scored, got.counts.unknown, got.counts.non_finite), (64, 16, 0));
+    assert!(got.anomaly[7] > -0.5 && got.anomaly[0] < -0.5);
+}
+
+#[test]
+fn stages_are_told_in_order() {
+    let data = columns(&BYTES, 8);
+    let mut told = Vec::new();
+    let mut p = pipeline(settings(|_| ()), None);
+    p.step(&Frame::rgb8(8, 8, &data).unwrap(), &mut |s| told.push(s)).unwrap();
+    assert_eq!(told, Stage::ALL.map(|(s, _)| s));
+}
+
+#[test]
+fn sizes_may_change_from_frame_to_frame() {
+    let mut p = pipeline(settings(|s| s.fit = Fit::Letterbox), None);
+    for (width, height) in [(8, 8), (16, 8), (8, 16), (8, 8)] {
+        let bytes: Vec<u8> = (0..width).map(|x| BYTES[x * 8 / width]).collect();
+        let got = run(&mut p, &bytes, height).unwrap();
+        assert_eq!((got.size, got.labels.len()), (Size { width, height }, width * height));
+        assert_eq!((got.labels[0], got.labels[width - 1]), (0, 3));
+        assert!(!got.labels.contains(&IGNORE));
+    }
+}
+
+#[test]
+fn outside_the_region_nothing_is_said() {
+    let region = Some(Rect { x: 2, y: 1, width: 4, height: 6 });
+    let got = run(&mut pipeline(settings(|s| s.region = region), None), &BYTES, 8).unwrap();
+    for (i, (label, anomaly)) in got.labels.iter().zip(&got.anomaly).enumerate() {
+        let inside = (2..6).contains(&(i % 8)) && (1..7).contains(&(i / 8));
+        assert_eq!((*label != IGNORE, !anomaly.is_nan()), (inside, inside), "pixel {i}");
+    }
+    assert_eq!(got.counts.scored, 24);
+    let outside = Some(Rect { x: 6, y: 0, width: 4, height: 4 });
+    let error = run(&mut pipeline(settings(|s| s.region = outside), None), &BYTES, 8).unwrap_err();
+    assert!(matches!(error, StepError::Region(_)) && error.is_input(), "{error}");
+}
+
+#[test]
+fn network_size_output_ignores_the_padding() {
+    let s = settings(|s| (s.output_size, s.fit) = (OutputSize::Network, Fit::Letterbox));
+    let got = run(&mut pipeline(s, None), &BYTES, 4).unwrap();
+    assert_eq!(got.size, Size { width: 8, height: 8 });
+    assert!(got.labels[..16].iter().all(|l| *l == IGNORE));
+    assert_eq!(got.labels[16..24], [0, 0, 1, 1, 2, 2, 3, 3]);
+}
+
+#[test]
+fn masked_pixels_are_never_labelled_nor_counted() {
+    let mut data = vec![0; 64];
+    data[6..8].fill(255); // two outlier pixels of the first row
+    let mask = Gray { width: 8, height: 8, data };
+    let got = run(&mut pipeline(settings(|_| ()), Some(mask.clone())), &BYTES, 8).unwrap();
+    assert_eq!(got.labels[4..10], [2, 2, 255, 255, 0, 0]);
+    assert!(got.anomaly[6].is_nan());
+    assert_eq!((got.counts.scored, got.counts.unknown), (62, 14));
+    let error = run(&mut pipeline(settings(|_| ()), Some(mask)), &BYTES, 4).unwrap_err();
+    assert!(error.to_string().contains("mask is 8x8 but the image is 8x4"), "{error}");
+}
+
+/// A segmenter whose first so many logits are broken.
+struct Broken(FakeSegmenter, Vec<f32>, usize);
+
+impl Segmenter for Broken {
+    fn provider(&self) -> &str {
+        "fake"
+    }
+    fn input_size(&self) -> Size {
+        self.0.input_size()
+    }
+    fn input(&mut self) -> &mut [f32] {
+        self.0.input()
+    }
+    fn run(&mut self) -> Result<(), SegmentError> {
+        self.0.run()?;
+        self.1 = self.0.logits().data.to_vec();
+        self.1[..self.2].fill(f32::INFINITY);
+        Ok(())
+    }
+    fn logits(&self) -> crate::score::Logits<'_> {
+        crate::score::Logits { data: &self.1, ..self.0.logits() }
+    }
+    fn dataset_logits(&self) -> Option<crate::score::Logits<'_>> {
+        self.0.dataset_logits()
+    }
+}
+
+#[test]
+fn a_few_broken_logits_are_unknown_and_many_are_a_fault() {
+    let size = Size { width: 32, height: 8 };
+    let run = |broken| {
+        let s = settings(|s| s.input_size = size);
+        let segmenter = Broken(FakeSegmenter::new(size, 1, K), Vec::new(), broken);
+        let data = vec![0; 32 * 8 * 3];
+        let mut p = Pipeline::with(&input_spec(), K, s, Box::new(segmenter), None);
+        p.step(&Frame::rgb8(32, 8, &data).unwrap(), &mut |_| ()).cloned()
+    };
+    let got = run(2).unwrap();
+    assert_eq!((got.labels[0], got.labels[1], got.labels[2]), (3, 3, 0));
+    assert!(got.anomaly[0].is_nan());
+    assert_eq!((got.counts.unknown, got.counts.non_finite), (2, 2));
+    let error = run(3).unwrap_err();
+    assert!(matches!(error, StepError::NonFinite { share } if share > 0.011) && !error.is_input(), "{error}");
+}
+
+#[test]
+fn a_failed_run_is_an_error_and_the_next_frame_is_fine() {
+    let s = settings(|_| ());
+    let segmenter = FakeSegmenter::new(s.input_size, 1, K).failing_every(2);
+    let mut p = Pipeline::with(&input_spec(), K, s, Box::new(segmenter), None);
+    assert!(run(&mut p, &BYTES, 8).is_ok());
+    assert!(matches!(run(&mut p, &BYTES, 8), Err(StepError::Segment(_))));
+    assert!(run(&mut p, &BYTES, 8).is_ok());
+}
+
+/// A pixel model is translation equivariant up to its stride.
+#[test]
+fn shifting_the_image_by_a_stride_shifts_the_labels() {
+    let s = settings(|s| s.input_size = Size { width: 32, height: 8 });
+    let segmenter = || Box::new(FakeSegmenter::new(Size { width: 32, height: 8 }, 4, K));
+    let bytes: Vec<u8> = (0..32).map(|x| BYTES[x / 4]).collect();
+    let shifted: Vec<u8> = (0..32).map(|x| if x < 4 { 0 } else { bytes[x - 4] }).collect();
+    let a = run(&mut Pipeline::with(&input_spec(), K, s.clone(), segmenter(), None), &bytes, 8).unwrap();
+    let b = run(&mut Pipeline::with(&input_spec(), K, s, segmenter(), None), &shifted, 8).unwrap();
+    for x in 4..24 {
+        assert_eq!(a.labels[x], b.labels[x + 4], "column {x}");
+    }
+}

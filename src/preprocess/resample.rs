@@ -1,0 +1,121 @@
+//! Interpolation as weights: per output pixel of an axis, which input pixels count how much.
+//!
+//! Both interpolations are separable, so a pair of [`Axis`] tables is all a resize needs.
+
+use super::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// How a model's training resized its images; another one at run time shifts its scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// Two neighbours an axis, half-pixel centres, no low-pass: OpenCV's `INTER_LINEAR`, PyTorch's
+    /// `bilinear` with `align_corners=False`.
+    #[default]
+    Bilinear,
+    /// The mean of what an output pixel covers, OpenCV's `INTER_AREA`; where it enlarges, bilinear.
+    Area,
+}
+
+/// One axis: for each output pixel the first input pixel that counts, and the weights from it on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    /// First input pixel and range of `weights`, per output pixel.
+    spans: Vec<(usize, std::ops::Range<usize>)>,
+    weights: Vec<f32>,
+}
+
+impl Axis {
+    /// `count` output pixels over `length` input pixels that start at `from`.
+    pub fn new(interpolation: Interpolation, (from, length): (usize, usize), count: usize) -> Self {
+        let scale = length as f64 / count as f64;
+        let mut axis = Self { spans: Vec::with_capacity(count), weights: Vec::new() };
+        for i in 0..count {
+            let (first, weights) = match interpolation {
+                Interpolation::Area if scale > 1.0 => area(i, scale, length),
+                _ => linear(i, scale, length),
+            };
+            let start = axis.weights.len();
+            axis.weights.extend(weights.iter().map(|w| *w as f32));
+            axis.spans.push((from + first, start..axis.weights.len()));
+        }
+        axis
+    }
+
+    /// The input pixels that count for output pixel `i`, with their weights.
+    pub fn taps(&self, i: usize) -> impl Iterator<Item = (usize, f32)> + '_ {
+        let (first, range) = self.spans[i].clone();
+        self.weights[range].iter().enumerate().map(move |(k, w)| (first + k, *w))
+    }
+}
+
+fn linear(i: usize, scale: f64, length: usize) -> (usize, Vec<f64>) {
+    let u = ((i as f64 + 0.5) * scale - 0.5).clamp(0.0, (length - 1) as f64);
+    let first = u.floor() as usize;
+    let t = u - first as f64;
+    if t == 0.0 { (first, vec![1.0]) } else { (first, vec![1.0 - t, t]) }
+}
+
+fn area(i: usize, scale: f64, length: usize) -> (usize, Vec<f64>) {
+    let (start, end) = (i as f64 * scale, ((i + 1) as f64 * scale).min(length as f64));
+    let first = start.floor() as usize;
+    let last = (end.ceil() as usize).clamp(first + 1, length);
+    let cover = |p: usize| (end.min((p + 1) as f64) - start.max(p as f64)).max(0.0);
+    let weights: Vec<f64> = (first..last).map(cover).collect();
+    let total: f64 = weights.iter().sum();
+    (first, weights.iter().map(|w| w / total).collect())
+}
+
+/// Output row `y` of one channel, as bytes' values 0..255 in f32.
+pub(super) fn row(bytes: &Bytes<'_>, offset: usize, rows: &Axis, y: usize, columns: &Axis, out: &mut [f32]) {
+    let mut first = true;
+    for (source, vertical) in rows.taps(y) {
+        let data = bytes.row(source, offset);
+        for (x, v) in out.iter_mut().enumerate() {
+            let (start, range) = &columns.spans[x];
+            let at = start * bytes.pixel;
+            let sum = match &columns.weights[range.clone()] {
+                [w] => w * f32::from(data[at]),
+                [w, t] => w * f32::from(data[at]) + t * f32::from(data[at + bytes.pixel]),
+                weights => {
+                    let pixels = data[at..].iter().step_by(bytes.pixel);
+                    weights.iter().zip(pixels).map(|(w, p)| w * f32::from(*p)).sum()
+                }
+            };
+            *v = if first { vertical * sum } else { *v + vertical * sum };
+        }
+        first = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taps(axis: &Axis, i: usize) -> Vec<(usize, f32)> {
+        axis.taps(i).collect()
+    }
+
+    #[test]
+    fn equal_sizes_copy() {
+        for interpolation in [Interpolation::Bilinear, Interpolation::Area] {
+            let axis = Axis::new(interpolation, (3, 5), 5);
+            assert_eq!(
+                (0..5).map(|i| taps(&axis, i)).collect::<Vec<_>>(),
+                (3..8).map(|i| vec![(i, 1.0)]).collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn hand_worked_weights() {
+        let half = Axis::new(Interpolation::Bilinear, (0, 4), 2);
+        assert_eq!(taps(&half, 0), [(0, 0.5), (1, 0.5)]);
+        let double = Axis::new(Interpolation::Bilinear, (0, 2), 4);
+        assert_eq!(taps(&double, 0), [(0, 1.0)], "clamped at the border");
+        assert_eq!(taps(&double, 1), [(0, 0.75), (1, 0.25)]);
+        let third = Axis::new(Interpolation::Area, (0, 5), 2);
+        assert_eq!(taps(&third, 0), [(0, 0.4), (1, 0.4), (2, 0.2)]);
+        assert_eq!(taps(&third, 1), [(2, 0.2), (3, 0.4), (4, 0.4)]);
+    }
+}

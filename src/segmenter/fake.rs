@@ -1,0 +1,104 @@
+//! A segmenter without a network, for tests: what it answers is known beforehand.
+
+use super::{SegmentError, Segmenter};
+use crate::preprocess::geometry::Size;
+use crate::score::Logits;
+use std::time::Duration;
+
+/// Turns brightness into classes: with `m` the mean of a cell's normalised input, the logit of class `k` is
+/// `−(m − k)²·10`, and the outlier logit is `m − K + ½`. A pixel of brightness k is class k; one brighter
+/// than K − ½ is an outlier.
+pub struct FakeSegmenter {
+    size: Size,
+    stride: usize,
+    classes: usize,
+    delay: Duration,
+    /// Every so many runs fail; 0: none.
+    fail_every: u64,
+    runs: u64,
+    input: Vec<f32>,
+    logits: Vec<f32>,
+    dataset_logits: Vec<f32>,
+}
+
+impl FakeSegmenter {
+    /// For `classes` classes at `size`, logits `stride` times coarser.
+    pub fn new(size: Size, stride: usize, classes: usize) -> Self {
+        let cells = size.width.div_ceil(stride) * size.height.div_ceil(stride);
+        Self {
+            size,
+            stride,
+            classes,
+            delay: Duration::ZERO,
+            fail_every: 0,
+            runs: 0,
+            input: vec![0.0; 3 * size.width * size.height],
+            logits: vec![0.0; classes * cells],
+            dataset_logits: vec![0.0; cells],
+        }
+    }
+
+    /// Sleeps this long in every run, like a network too slow for its camera.
+    #[must_use]
+    pub fn with_delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Fails every `n`-th run.
+    #[must_use]
+    pub fn failing_every(mut self, n: u64) -> Self {
+        self.fail_every = n;
+        self
+    }
+
+    fn cells(&self) -> Size {
+        Size { width: self.size.width.div_ceil(self.stride), height: self.size.height.div_ceil(self.stride) }
+    }
+}
+
+impl Segmenter for FakeSegmenter {
+    fn provider(&self) -> &str {
+        "fake"
+    }
+
+    fn input_size(&self) -> Size {
+        self.size
+    }
+
+    fn input(&mut self) -> &mut [f32] {
+        &mut self.input
+    }
+
+    fn run(&mut self) -> Result<(), SegmentError> {
+        std::thread::sleep(self.delay);
+        self.runs += 1;
+        if self.fail_every > 0 && self.runs.is_multiple_of(self.fail_every) {
+            return Err(SegmentError::Run(format!("the fake fails every {} runs", self.fail_every)));
+        }
+        let Size { width, height } = self.cells();
+        let plane = self.size.width * self.size.height;
+        for y in 0..height {
+            for x in 0..width {
+                // The cell's top left pixel stands for it.
+                let at = y * self.stride * self.size.width + x * self.stride;
+                let m = (0..3).map(|c| self.input[c * plane + at]).sum::<f32>() / 3.0;
+                for k in 0..self.classes {
+                    self.logits[(k * height + y) * width + x] = -(m - k as f32).powi(2) * 10.0;
+                }
+                self.dataset_logits[y * width + x] = m - self.classes as f32 + 0.5;
+            }
+        }
+        Ok(())
+    }
+
+    fn logits(&self) -> Logits<'_> {
+        let Size { width, height } = self.cells();
+        Logits { data: &self.logits, channels: self.classes, height, width }
+    }
+
+    fn dataset_logits(&self) -> Option<Logits<'_>> {
+        let Size { width, height } = self.cells();
+        Some(Logits { data: &self.dataset_logits, channels: 1, height, width })
+    }
+}

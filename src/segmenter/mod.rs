@@ -1,0 +1,74 @@
+//! The network behind one seam: an input to fill, a run, outputs to read.
+//!
+//! [`onnx`] runs a contract model through ONNX Runtime. [`fake`] computes something known instead, for
+//! tests. Buffers belong to the segmenter and are reused, so that a frame copies and allocates nothing.
+
+pub mod fake;
+#[cfg(feature = "vision")]
+pub mod onnx;
+
+use crate::preprocess::geometry::Size;
+use crate::score::Logits;
+
+/// A segmenter for one input size. Used from one thread.
+pub trait Segmenter: Send {
+    /// What is run on, in the runtime's word: `CPU`, `CUDA`, `TensorRT`.
+    fn provider(&self) -> &str;
+    /// Size of the input.
+    fn input_size(&self) -> Size;
+    /// The input to fill, f32 `[3, height, width]`.
+    fn input(&mut self) -> &mut [f32];
+    /// Runs the network on the input.
+    ///
+    /// # Errors
+    /// What the runtime reports; the outputs are then not to be used.
+    fn run(&mut self) -> Result<(), SegmentError>;
+    /// Of the last run: f32 `[K, h, w]`.
+    fn logits(&self) -> Logits<'_>;
+    /// Of the last run: f32 `[1|2, h, w]`, of an open-set model.
+    fn dataset_logits(&self) -> Option<Logits<'_>>;
+}
+
+/// Why a segmenter could not be made or did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    /// No ONNX Runtime library.
+    #[error(
+        "no ONNX Runtime library; looked at: {looked_at}. Set parameter onnxruntime or ORT_DYLIB_PATH to \
+         libonnxruntime.so, or run make setup"
+    )]
+    NoRuntime {
+        /// Every place, in order, with what was wrong there.
+        looked_at: String,
+    },
+    /// A provider the library cannot give. Nothing falls back in silence.
+    #[error(
+        "provider {provider} is not available: {reason}. Use providers [cpu], or install an ONNX Runtime and \
+         driver that has it"
+    )]
+    Provider {
+        /// As asked for.
+        provider: String,
+        /// What the runtime said.
+        reason: String,
+    },
+    /// The ONNX file does not load.
+    #[error("ONNX Runtime does not load {path}: {reason}")]
+    Load {
+        /// The model's manifest.
+        path: String,
+        /// What the runtime said.
+        reason: String,
+    },
+    /// The graph is not the one the manifest describes.
+    #[error("the graph of {path} is not what its manifest says: {mismatch}")]
+    Contract {
+        /// The model's manifest.
+        path: String,
+        /// Both sides.
+        mismatch: String,
+    },
+    /// A run failed.
+    #[error("inference failed: {0}")]
+    Run(String),
+}
