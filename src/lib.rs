@@ -16,7 +16,7 @@
 //!
 //! # Modules, in reading order
 //! [`labels`] ▸ [`frame`] ▸ [`model`] ▸ [`config`] ▸ [`preprocess`] ▸ [`segmenter`] ▸ [`score`] ▸
-//! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ `images` ▸ `bag`, `desk` ▸ `ros`
+//! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ [`images`] ▸ `assemble` ▸ `bag`, `desk` ▸ `ros`
 //!
 //! # Invariants
 //! 1. `r2r`, `ort`, `opencv`, `mcap` and the YAML crate are each named in one folder or file only
@@ -34,7 +34,13 @@
 //! `node` (default): the ROS 2 node.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "vision")]
+pub mod assemble;
+#[cfg(feature = "desk")]
+pub mod bag;
 pub mod config;
+#[cfg(feature = "desk")]
+pub mod desk;
 pub mod frame;
 pub mod images;
 pub mod labels;
@@ -43,6 +49,8 @@ pub mod model;
 pub mod pipeline;
 pub mod preprocess;
 pub mod render;
+#[cfg(feature = "node")]
+pub mod ros;
 pub mod score;
 pub mod segmenter;
 pub mod window;

@@ -19,6 +19,8 @@ mod rgb;
 #[cfg_attr(not(feature = "vision"), path = "absent.rs")]
 mod backend;
 
+#[cfg(all(test, feature = "vision"))]
+pub(crate) use backend::write_test_video;
 pub use backend::{Video, encode_jpeg_rgb, encode_png_gray, encode_png_rgb};
 pub use error::ImagesError;
 pub use file::{read_gray, read_rgb, write_atomically, write_jpeg_rgb, write_png_gray};

@@ -254,7 +254,7 @@ fn int(n: usize) -> Result<i32, ImagesError> {
 
 /// Frames of one colour each, 64x48 at 10 per second.
 #[cfg(test)]
-pub(super) fn write_test_video(path: &Path, colours: &[[u8; 3]]) {
+pub(crate) fn write_test_video(path: &Path, colours: &[[u8; 3]]) {
     use opencv::core::Size;
     let fourcc = videoio::VideoWriter::fourcc('M', 'J', 'P', 'G').unwrap();
     let mut writer = videoio::VideoWriter::new(path, fourcc, 10.0, Size::new(64, 48), true).unwrap();

@@ -153,7 +153,7 @@ fn no_video_is_an_error_that_names_it() {
 fn a_video_gives_its_frames_in_order_and_ends() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.avi");
-    backend::write_test_video(&path, &[[200, 40, 40], [40, 200, 40], [40, 40, 200]]);
+    write_test_video(&path, &[[200, 40, 40], [40, 200, 40], [40, 40, 200]]);
     let mut video = Video::open(&path).unwrap();
     assert_eq!((video.fps(), video.frame_count()), (Some(10.0), Some(3)));
     for brightest in 0..3 {

@@ -59,6 +59,20 @@ pub enum FusionError {
     },
 }
 
+/// Starts the scoring threads, named, `threads` of them (0: one a core). Without it they start unnamed at
+/// the first pass; where they run already nothing changes.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn start_workers(threads: usize) -> std::io::Result<()> {
+    let builder = rayon::ThreadPoolBuilder::new();
+    let named = builder.num_threads(threads).thread_name(|i| format!("open_set-score-{i}"));
+    match named.build_global() {
+        Err(error) if rayon::current_num_threads() == 0 => Err(std::io::Error::other(error)),
+        _ => Ok(()),
+    }
+}
+
 /// A worker's memory for one block of columns.
 struct Scratch {
     /// Logit rows widened to the block's columns: K planes, then the outlier logit.

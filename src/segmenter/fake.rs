@@ -15,6 +15,8 @@ pub struct FakeSegmenter {
     delay: Duration,
     /// Every so many runs fail; 0: none.
     fail_every: u64,
+    /// Share of the cells whose logits are NaN.
+    nan_share: f64,
     runs: u64,
     input: Vec<f32>,
     logits: Vec<f32>,
@@ -31,6 +33,7 @@ impl FakeSegmenter {
             classes,
             delay: Duration::ZERO,
             fail_every: 0,
+            nan_share: 0.0,
             runs: 0,
             input: vec![0.0; 3 * size.width * size.height],
             logits: vec![0.0; classes * cells],
@@ -49,6 +52,13 @@ impl FakeSegmenter {
     #[must_use]
     pub fn failing_every(mut self, n: u64) -> Self {
         self.fail_every = n;
+        self
+    }
+
+    /// Gives this share of the cells, the first rows, NaN logits.
+    #[must_use]
+    pub fn with_nan_share(mut self, share: f64) -> Self {
+        self.nan_share = share;
         self
     }
 
@@ -89,6 +99,8 @@ impl Segmenter for FakeSegmenter {
                 self.dataset_logits[y * width + x] = m - self.classes as f32 + 0.5;
             }
         }
+        let broken = (self.nan_share * (width * height) as f64).round() as usize;
+        self.logits[..broken.min(width * height)].fill(f32::NAN);
         Ok(())
     }
 

@@ -13,8 +13,8 @@ use crate::preprocess::geometry::Size;
 use crate::score::Logits;
 use ort::ep::{self, ExecutionProviderDispatch};
 use ort::memory::Allocator;
-use ort::session::{IoBinding, Outlet, Session};
-use ort::value::{Tensor, TensorElementType, ValueType};
+use ort::session::{IoBinding, Session};
+use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 use std::path::PathBuf;
 
 /// A session for one input size.

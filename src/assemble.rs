@@ -1,0 +1,82 @@
+//! From parameters to a pipeline that is ready: the model read, its session made and warm, the mask loaded.
+//!
+//! The one place where the pieces are put together, for the node and for every desk tool. Does I/O, so that
+//! the pipeline need not.
+
+use crate::config::{ConfigError, Parameters};
+use crate::images::{self, ImagesError};
+use crate::labels::Taxonomy;
+use crate::model::{Model, ModelError};
+use crate::pipeline::Pipeline;
+use crate::segmenter::SegmentError;
+use crate::segmenter::onnx::OnnxSegmenter;
+use std::path::Path;
+
+/// A pipeline and what is to be said about it.
+pub struct Assembly {
+    /// Ready to step.
+    pub pipeline: Pipeline,
+    /// The K known classes.
+    pub taxonomy: Taxonomy,
+    /// What its results are to be known by.
+    pub identity: Identity,
+}
+
+/// Which model, which bytes, which runtime: goes with every result.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Name in the manifest.
+    pub model: String,
+    /// Of the ONNX file that is run.
+    pub model_sha256: String,
+    /// ONNX Runtime's library.
+    pub runtime: String,
+}
+
+/// Why nothing can be run.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// The parameters.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The manifest or the ONNX file.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The session.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The mask.
+    #[error("parameter mask: {0}")]
+    Mask(ImagesError),
+}
+
+/// Puts a pipeline together. Blocks while the model loads and warms up.
+///
+/// # Errors
+/// Whatever is wrong with parameters, model, runtime or mask; nothing was published then.
+pub fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
+    let runtime = parameters.runtime()?;
+    let model = Model::load(Path::new(&parameters.model))?;
+    let settings = parameters.settings(&model)?;
+    let mask = match parameters.mask.as_str() {
+        "" => None,
+        path => Some(images::read_gray(Path::new(path)).map_err(AssembleError::Mask)?),
+    };
+    let segmenter = OnnxSegmenter::new(&model, &runtime, settings.input_size)?;
+    let identity = Identity {
+        model: model.manifest().name.clone(),
+        model_sha256: model.manifest().sha256.clone(),
+        runtime: segmenter.library().display().to_string(),
+    };
+    tracing::info!(
+        model = identity.model,
+        provider = runtime.providers.first().map(|p| p.name()),
+        input_size = %settings.input_size,
+        score = %settings.score,
+        threshold = settings.threshold,
+        origin = settings.threshold_origin,
+        "model is ready"
+    );
+    let pipeline = Pipeline::new(&model, settings, Box::new(segmenter), mask);
+    Ok(Assembly { pipeline, taxonomy: model.taxonomy().clone(), identity })
+}

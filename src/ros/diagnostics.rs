@@ -1,0 +1,59 @@
+//! Statuses to messages, and the timer that publishes them whether or not a frame comes.
+
+use super::health::{Health, Status};
+use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
+use r2r::std_msgs::msg::Header;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// An array of statuses, each named `node: task` (REP-107).
+pub(super) fn array(
+    header: Header,
+    node: &str,
+    hardware_id: &str,
+    statuses: impl IntoIterator<Item = Status>,
+) -> DiagnosticArray {
+    let key_value = |(key, value)| KeyValue { key, value };
+    let status = statuses
+        .into_iter()
+        .map(|s| DiagnosticStatus {
+            level: s.level as u8,
+            name: format!("{node}: {}", s.task),
+            message: s.message,
+            hardware_id: hardware_id.to_owned(),
+            values: s.values.into_iter().map(key_value).collect(),
+        })
+        .collect();
+    DiagnosticArray { header, status }
+}
+
+/// Publishes `/diagnostics` at 1 Hz until the process ends.
+pub(super) async fn publish_forever(
+    publisher: r2r::Publisher<DiagnosticArray>,
+    node: String,
+    clock: Arc<Mutex<r2r::Clock>>,
+    health: Arc<Mutex<Health>>,
+    replaced: impl Fn() -> u64,
+    publishers: Arc<AtomicUsize>,
+) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        let message = {
+            let health = health.lock().unwrap_or_else(PoisonError::into_inner);
+            let statuses = health.statuses(Instant::now(), replaced(), publishers.load(Ordering::Relaxed));
+            array(now(&clock), &node, &health.facts().topic, statuses)
+        };
+        if let Err(error) = publisher.publish(&message) {
+            tracing::error!("diagnostics were not published: {error}");
+        }
+    }
+}
+
+/// A header that says now, in the node's clock.
+pub(super) fn now(clock: &Mutex<r2r::Clock>) -> Header {
+    let now = clock.lock().unwrap_or_else(PoisonError::into_inner).get_now().unwrap_or_default();
+    Header { stamp: r2r::Clock::to_builtin_time(&now), frame_id: String::new() }
+}

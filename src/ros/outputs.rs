@@ -1,0 +1,254 @@
+//! The publishers. Each output is computed only while someone subscribes, labels first.
+
+use super::camera_info;
+use super::diagnostics;
+use super::health::{Status, Times};
+use crate::config::{Parameters, PipelineSettings};
+use crate::frame::Frame;
+use crate::images;
+use crate::labels::Taxonomy;
+use crate::pipeline::Segmentation;
+use crate::preprocess::geometry::{Geometry, OutputSize, Size};
+use crate::render::{self, Order};
+use r2r::diagnostic_msgs::msg::DiagnosticArray;
+use r2r::sensor_msgs::msg::{CameraInfo, CompressedImage, Image};
+use r2r::std_msgs::msg::{Float32, Header};
+use r2r::{Node, Publisher, PublisherUntyped, QosProfile, WrappedTypesupport};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Reliable, so that reliable and best-effort subscribers both match; shallow, since an old label map is
+/// of no use to anyone.
+fn qos() -> QosProfile {
+    QosProfile::default().reliable().keep_last(2)
+}
+
+/// The newest camera info, written by its subscription.
+pub(super) type LatestInfo = Arc<Mutex<Option<CameraInfo>>>;
+
+/// A publisher and the message it fills anew each time.
+struct Output<T: WrappedTypesupport> {
+    publisher: Publisher<T>,
+    message: T,
+}
+
+impl<T: WrappedTypesupport + 'static> Output<T> {
+    fn new(node: &mut Node, topic: &str, message: T) -> r2r::Result<Self> {
+        Ok(Self { publisher: node.create_publisher(topic, qos())?, message })
+    }
+
+    fn is_wanted(&self) -> bool {
+        // Where the count cannot be had, publish: an output too many is no harm.
+        self.publisher.get_inter_process_subscription_count().map_or(true, |n| n > 0)
+    }
+
+    fn send(&self) {
+        if let Err(error) = self.publisher.publish(&self.message) {
+            tracing::error!("an output was not published: {error}");
+        }
+    }
+}
+
+impl Output<Image> {
+    fn image(node: &mut Node, topic: &str, encoding: &str) -> r2r::Result<Self> {
+        let is_bigendian = u8::from(cfg!(target_endian = "big"));
+        Self::new(node, topic, Image { encoding: encoding.into(), is_bigendian, ..Image::default() })
+    }
+
+    /// Fills in header and size, lets `fill` write the pixels, publishes.
+    fn publish(&mut self, header: &Header, size: Size, fill: impl FnOnce(&mut Vec<u8>)) {
+        let message = &mut self.message;
+        message.header.clone_from(header);
+        (message.width, message.height) = (size.width as u32, size.height as u32);
+        fill(&mut message.data);
+        message.step = (message.data.len() / size.height.max(1)) as u32;
+        self.send();
+    }
+}
+
+/// What is published and what it takes to make it.
+pub(super) struct Outputs {
+    node_name: String,
+    hardware_id: String,
+    taxonomy: Taxonomy,
+    settings: PipelineSettings,
+    heatmap_range: f32,
+    labels: Output<Image>,
+    compressed: Option<Output<CompressedImage>>,
+    color: Option<Output<Image>>,
+    anomaly: Option<Output<Image>>,
+    heatmap: Option<Output<Image>>,
+    overlay: Option<Output<Image>>,
+    frame_status: Option<Output<DiagnosticArray>>,
+    camera_info: Option<(Output<CameraInfo>, LatestInfo)>,
+    latency_ms: Output<Float32>,
+    inference_ms: Output<Float32>,
+    /// Held: a transient_local message lives as long as its publisher.
+    _label_info: Option<PublisherUntyped>,
+    /// The camera's picture for the overlay.
+    rgb: Vec<u8>,
+}
+
+impl Outputs {
+    pub(super) fn new(
+        node: &mut Node,
+        parameters: &Parameters,
+        settings: PipelineSettings,
+        taxonomy: Taxonomy,
+        info: Option<LatestInfo>,
+    ) -> r2r::Result<Self> {
+        let on = &parameters.publish;
+        let mut image = |on: bool, topic: &str, encoding: &str| {
+            on.then(|| Output::image(node, topic, encoding)).transpose()
+        };
+        let color = image(on.labels_color, "~/labels/color", "rgb8")?;
+        let anomaly = image(on.anomaly, "~/anomaly", "32FC1")?;
+        let heatmap = image(on.heatmap, "~/anomaly/heatmap", "bgr8")?;
+        let overlay = image(on.overlay, "~/overlay", "bgr8")?;
+        let png = CompressedImage { format: "png".into(), ..CompressedImage::default() };
+        let compressed =
+            on.labels_compressed.then(|| Output::new(node, "~/labels/compressed", png)).transpose()?;
+        let frame_status = on
+            .frame_status
+            .then(|| Output::new(node, "~/frame_status", DiagnosticArray::default()))
+            .transpose()?;
+        let camera_info = match info {
+            Some(info) => Some((Output::new(node, "~/camera_info", CameraInfo::default())?, info)),
+            None => None,
+        };
+        Ok(Self {
+            node_name: node.name()?,
+            hardware_id: parameters.camera_topic.clone(),
+            heatmap_range: parameters.heatmap_range as f32,
+            labels: Output::image(node, "~/labels", "mono8")?,
+            compressed,
+            color,
+            anomaly,
+            heatmap,
+            overlay,
+            frame_status,
+            camera_info,
+            latency_ms: Output::new(node, "~/debug/latency_ms", Float32::default())?,
+            inference_ms: Output::new(node, "~/debug/inference_ms", Float32::default())?,
+            _label_info: label_info(node, &taxonomy, settings.threshold)?,
+            taxonomy,
+            settings,
+            rgb: Vec::new(),
+        })
+    }
+
+    /// The labels: what a vehicle waits for.
+    pub(super) fn publish_labels(&mut self, header: &Header, segmentation: &Segmentation) {
+        if self.labels.is_wanted() {
+            self.labels.publish(header, segmentation.size, |data| data.clone_from(&segmentation.labels));
+        }
+    }
+
+    /// The rest of what machines read: anomaly, status, camera info, plottable times.
+    pub(super) fn publish_data(
+        &mut self,
+        header: &Header,
+        segmentation: &Segmentation,
+        geometry: Option<&Geometry>,
+        times: &Times,
+        status: impl FnOnce() -> Status,
+    ) {
+        if let Some(anomaly) = self.anomaly.as_mut().filter(|o| o.is_wanted()) {
+            anomaly.publish(header, segmentation.size, |data| {
+                data.clear();
+                data.extend_from_slice(bytemuck::cast_slice(&segmentation.anomaly));
+            });
+        }
+        if let Some(output) = self.frame_status.as_mut().filter(|o| o.is_wanted()) {
+            output.message =
+                diagnostics::array(header.clone(), &self.node_name, &self.hardware_id, [status()]);
+            output.send();
+        }
+        if let (Some((output, info)), Some(geometry)) = (self.camera_info.as_mut(), geometry) {
+            let info = info.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(info) = info.as_ref().filter(|_| output.is_wanted()) {
+                output.message = camera_info::scaled(info, geometry);
+                output.message.header.clone_from(header);
+                output.send();
+            }
+        }
+        for (output, ms) in
+            [(&mut self.latency_ms, times.latency), (&mut self.inference_ms, times.inference)]
+        {
+            if output.is_wanted() {
+                output.message.data = ms as f32;
+                output.send();
+            }
+        }
+    }
+
+    /// What people look at, and the PNG.
+    pub(super) fn publish_pictures(
+        &mut self,
+        header: &Header,
+        segmentation: &Segmentation,
+        frame: &Frame<'_>,
+        geometry: Option<&Geometry>,
+    ) {
+        let Self { taxonomy, settings, heatmap_range, rgb, .. } = self;
+        let size = segmentation.size;
+        if let Some(output) = self.compressed.as_mut().filter(|o| o.is_wanted()) {
+            output.message.header.clone_from(header);
+            let data = &mut output.message.data;
+            match images::encode_png_gray(&segmentation.labels, size.width, size.height, data) {
+                Ok(()) => output.send(),
+                Err(error) => tracing::error!("labels were not compressed: {error}"),
+            }
+        }
+        if let Some(output) = self.color.as_mut().filter(|o| o.is_wanted()) {
+            output.publish(header, size, |data| render::color(taxonomy, segmentation, Order::Rgb, data));
+        }
+        if let Some(output) = self.heatmap.as_mut().filter(|o| o.is_wanted()) {
+            output.publish(header, size, |data| {
+                render::heatmap(segmentation, settings.threshold, *heatmap_range, Order::Bgr, data);
+            });
+        }
+        let overlay = self.overlay.as_mut().filter(|o| o.is_wanted());
+        if let (Some(output), Some(geometry)) = (overlay, geometry) {
+            if let Err(error) = images::to_rgb(frame, rgb) {
+                tracing::error!("no overlay: {error}");
+                return;
+            }
+            output.publish(header, size, |data| {
+                render::overlay(taxonomy, segmentation, rgb, geometry, settings.output_size, Order::Bgr, data);
+            });
+        }
+    }
+}
+
+/// Whether a camera info topic is needed: the output is not the camera's own size.
+pub(super) fn wants_camera_info(settings: &PipelineSettings) -> bool {
+    settings.output_size == OutputSize::Network
+}
+
+/// Class names and the threshold beside the labels, once, for every subscriber that ever comes.
+/// `vision_msgs` is no part of ROS's core: without it the node says so and goes on.
+fn label_info(
+    node: &mut Node,
+    taxonomy: &Taxonomy,
+    threshold: f32,
+) -> r2r::Result<Option<PublisherUntyped>> {
+    let qos = QosProfile::default().reliable().keep_last(1).transient_local();
+    let publisher = match node.create_publisher_untyped("~/label_info", "vision_msgs/msg/LabelInfo", qos) {
+        Ok(publisher) => publisher,
+        Err(r2r::Error::InvalidMessageType { .. }) => {
+            tracing::warn!("no ~/label_info: vision_msgs was not in the ROS environment this node was built in");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let classes = (0..=taxonomy.unknown()).filter_map(|id| Some((id, taxonomy.name(id)?)));
+    let class_map: Vec<_> = classes
+        .map(|(id, name)| serde_json::json!({ "class_id": id, "class_name": name }))
+        .collect();
+    publisher.publish(serde_json::json!({
+        "header": { "stamp": { "sec": 0, "nanosec": 0 }, "frame_id": "" },
+        "class_map": class_map,
+        "threshold": threshold,
+    }))?;
+    Ok(Some(publisher))
+}
