@@ -10,6 +10,7 @@
 # that was moved makes it anew.
 #
 #   PYTHON=python3.12 setup/setup.sh     another interpreter than python3
+#   setup/setup.sh demo                  the demo's photos too
 set -euo pipefail
 
 readonly CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -94,7 +95,7 @@ print(sysconfig.get_platform())') || die "$python does not run" "set PYTHON to a
 # --- steps --------------------------------------------------------------------------------------
 
 system_packages() {
-    local wanted=(g++ make cmake pkg-config libclang-dev libopencv-core-dev libopencv-imgproc-dev
+    local wanted=(g++ make cmake pkg-config clang libclang-dev libopencv-core-dev libopencv-imgproc-dev
                   libopencv-imgcodecs-dev libopencv-videoio-dev) missing=() package
     command -v dpkg-query >/dev/null || die "this is no Debian or Ubuntu" "install by hand what ${wanted[*]} are called here"
     "$BASE_PYTHON" -I -c 'import ensurepip' 2>/dev/null || wanted+=("python$PYTHON_VERSION-venv")
@@ -122,7 +123,7 @@ venv() {
     stamp venv "$inputs"
 }
 
-install_wheels() { # NAME WHAT: setup/requirements-NAME.txt into the venv
+install_wheels() { # NAME WHAT PIP-OPTION...: setup/requirements-NAME.txt into the venv
     local requirements=$SETUP/requirements-$1.txt inputs
     inputs=$(digest repair_ros "$requirements")
     fits "$1" "$inputs" && return
@@ -130,7 +131,7 @@ install_wheels() { # NAME WHAT: setup/requirements-NAME.txt into the venv
     # empy 3 comes as source only, and is built with the setuptools of the tools' list, hashed too.
     quietly "is the Python package index reachable? $requirements lists what was wanted" \
         "$PREFIX/bin/python" -m pip install --disable-pip-version-check --require-hashes \
-        --only-binary :all: --no-binary empy --no-build-isolation -r "$requirements"
+        --only-binary :all: --no-binary empy --no-build-isolation "${@:3}" -r "$requirements"
     [[ $1 != ros ]] || repair_ros
     stamp "$1" "$inputs"
 }
@@ -236,6 +237,7 @@ main() {
     onnxruntime
     environment
     vision_msgs
+    [[ ${1:-} != demo ]] || install_wheels demo "street photos for the demo" --no-deps
     say "ready: . .prefix/env.sh"
 }
 

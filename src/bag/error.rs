@@ -1,6 +1,6 @@
 //! Why a bag could not be written. Each names the path.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::yaml::YamlError;
 
@@ -28,12 +28,12 @@ pub enum BagError {
         source: std::io::Error,
     },
     /// The same reasons, met half-way through the file.
-    #[error("cannot write {}: {source}; what was written before can be read with `mcap recover`", .path.display())]
+    #[error("cannot write {}: {reason}; `mcap recover` reads what was written before", .path.display())]
     Mcap {
         /// The MCAP file.
         path: PathBuf,
-        /// The library's words.
-        source: mcap::McapError,
+        /// The system's or the library's.
+        reason: String,
     },
     /// One topic, two types: ROS has no such thing.
     #[error("topic {topic} carries {first}, and now comes {then}")]
@@ -59,6 +59,16 @@ pub enum BagError {
         /// The library's words.
         message: String,
     },
+}
+
+impl BagError {
+    pub(super) fn mcap(path: &Path, error: &mcap::McapError) -> Self {
+        let reason = match error {
+            mcap::McapError::Io(io) => io.to_string(), // The library would say no more than "I/O error".
+            other => other.to_string(),
+        };
+        Self::Mcap { path: path.into(), reason }
+    }
 }
 
 impl From<YamlError> for BagError {

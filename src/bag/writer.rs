@@ -78,7 +78,7 @@ impl BagWriter {
             .compression((chunks == Chunks::Zstd).then_some(mcap::Compression::Zstd))
             .compression_level(1)
             .create(sink)
-            .map_err(|source| BagError::Mcap { path: file.clone(), source })?;
+            .map_err(|error| BagError::mcap(&file, &error))?;
         Ok(Self { dir: dir.into(), file, file_name, mcap, topics: Vec::new(), span: None, cdr: Vec::new() })
     }
 
@@ -98,7 +98,7 @@ impl BagWriter {
         };
         self.mcap
             .write_to_known_channel(&header, &self.cdr)
-            .map_err(|source| BagError::Mcap { path: self.file.clone(), source })?;
+            .map_err(|error| BagError::mcap(&self.file, &error))?;
         channel.topic.messages += 1;
         let (first, last) = self.span.unwrap_or((stamp_ns, stamp_ns));
         self.span = Some((first.min(stamp_ns), last.max(stamp_ns)));
@@ -113,7 +113,7 @@ impl BagWriter {
         let topics: Vec<Topic> = self.topics.into_iter().map(|c| c.topic).collect();
         let span = self.span.unwrap_or_default();
         let metadata = Metadata::new(&self.file_name, span, &topics);
-        let broken = |source| BagError::Mcap { path: self.file.clone(), source };
+        let broken = |error| BagError::mcap(&self.file, &error);
         let record = Record {
             name: "rosbag2".into(),
             metadata: [("serialized_metadata".into(), metadata.to_yaml()?)].into(),
@@ -142,7 +142,7 @@ impl BagWriter {
             }
             return Ok(index);
         }
-        let broken = |source| BagError::Mcap { path: self.file.clone(), source };
+        let broken = |error| BagError::mcap(&self.file, &error);
         let schema =
             self.mcap.add_schema(kind.name, "ros2msg", kind.definition.as_bytes()).map_err(broken)?;
         let about = metadata::of_channel(kind.hash)?;

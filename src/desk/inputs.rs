@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use super::outputs;
 use crate::images::{ImagesError, Rgb, Video, read_rgb};
 
 /// What is looked for in folders. A file that is named itself is tried whatever it is called.
@@ -57,20 +58,18 @@ struct Input {
 
 impl Inputs {
     /// Looks at what is there. Folders are walked to their leaves, but not through links to other folders;
-    /// the folder `except` (that of the outputs) is left out, so that a second run does not eat the first.
+    /// what an earlier run wrote there is left out, so that a second one does not eat the first.
     ///
     /// # Errors
     /// A path that is not there, or no picture at all.
-    pub fn find(typed: &[PathBuf], except: &Path) -> Result<Self, InputsError> {
-        // A folder that is not there yet is nobody's input.
-        let except = fs::canonicalize(except).ok();
+    pub fn find(typed: &[PathBuf]) -> Result<Self, InputsError> {
         let mut found = Vec::new();
         for path in typed {
             let path_error = |source| InputsError::Path { path: path.clone(), source };
             let real = fs::canonicalize(path).map_err(path_error)?;
             if real.is_dir() {
                 let mut files = Vec::new();
-                walk(&real, except.as_deref(), &mut files)?;
+                walk(&real, &mut files)?;
                 files.sort();
                 let depth = real.components().count();
                 found.extend(files.into_iter().map(|f| (f.components().count() - depth, f)));
@@ -88,12 +87,14 @@ impl Inputs {
         Ok(Self { files })
     }
 
-    /// The one video there is, if it is one and nothing else.
-    pub fn single_video(&self) -> Option<&Path> {
-        match &self.files[..] {
-            [one] if is_video(&one.path) => Some(&one.path),
-            _ => None,
-        }
+    /// How many files there are, never none.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Those of them that are videos.
+    pub fn videos(&self) -> Vec<&Path> {
+        self.files.iter().map(|f| f.path.as_path()).filter(|p| is_video(p)).collect()
     }
 
     /// How many pictures will come; `None` where a video is among them that does not say.
@@ -109,40 +110,47 @@ impl Inputs {
         self.files.into_iter().flat_map(|Input { path, name }| -> Box<dyn Iterator<Item = Picture>> {
             let source = path.display().to_string();
             if !is_video(&path) {
-                return Box::new(std::iter::once_with(move || Picture { rgb: read_rgb(&path), name, source }));
+                return Box::new(std::iter::once_with(move || Picture {
+                    rgb: read_rgb(&path),
+                    name,
+                    source,
+                }));
             }
             match Video::open(&path) {
-                Ok(video) => Box::new(frames(video, name, source)),
+                Ok(video) => Box::new(frames(video, path, name)),
                 Err(error) => Box::new(std::iter::once(Picture { name, source, rgb: Err(error) })),
             }
         })
     }
 }
 
-/// The frames of a video as `NAME/000000`, `NAME/000001`, ...; it ends with its last frame or first error.
-fn frames(mut video: Video, name: PathBuf, source: String) -> impl Iterator<Item = Picture> {
+/// The frames of a video as `NAME/000000`, `NAME/000001`, ...; it ends with its last frame or first error,
+/// and a video without frames is an error.
+fn frames(mut video: Video, path: PathBuf, name: PathBuf) -> impl Iterator<Item = Picture> {
     let mut broken = false;
     (0u64..).map_while(move |index| {
         if broken {
             return None;
         }
-        let rgb = video.next_frame().transpose()?;
+        let rgb = match video.next_frame().transpose() {
+            None if index > 0 => return None,
+            None => Err(ImagesError::NotAVideo { path: path.clone() }),
+            Some(rgb) => rgb,
+        };
         broken = rgb.is_err();
-        Some(Picture { name: name.join(format!("{index:06}")), source: format!("{source} frame {index}"), rgb })
+        let source = format!("{} frame {index}", path.display());
+        Some(Picture { name: name.join(format!("{index:06}")), source, rgb })
     })
 }
 
-fn walk(dir: &Path, except: Option<&Path>, found: &mut Vec<PathBuf>) -> Result<(), InputsError> {
+fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), InputsError> {
     let path_error = |source| InputsError::Path { path: dir.into(), source };
-    if except == Some(dir) {
-        return Ok(());
-    }
     for entry in fs::read_dir(dir).map_err(path_error)? {
         let entry = entry.map_err(path_error)?;
         let (kind, path) = (entry.file_type().map_err(path_error)?, entry.path());
         if kind.is_dir() {
-            walk(&path, except, found)?;
-        } else if (has_extension(&path, &IMAGES) || is_video(&path)) && path.is_file() {
+            walk(&path, found)?;
+        } else if (is_image(&path) || is_video(&path)) && path.is_file() {
             found.push(path);
         }
     }
@@ -154,7 +162,8 @@ fn walk(dir: &Path, except: Option<&Path>, found: &mut Vec<PathBuf>) -> Result<(
 fn unique_names(found: &[(usize, PathBuf)]) -> Vec<PathBuf> {
     let mut levels = vec![0; found.len()];
     loop {
-        let names: Vec<_> = found.iter().zip(&levels).map(|((depth, path), l)| name(path, *depth, *l)).collect();
+        let names: Vec<_> =
+            found.iter().zip(&levels).map(|((depth, path), l)| name(path, *depth, *l)).collect();
         let mut count = HashMap::new();
         names.iter().for_each(|name| *count.entry(name).or_insert(0) += 1);
         let clashing: Vec<usize> = (0..names.len()).filter(|i| count[&names[*i]] > 1).collect();
@@ -171,6 +180,11 @@ fn name(path: &Path, depth: usize, level: usize) -> PathBuf {
     let skip = parts.len().checked_sub(depth + level / 2);
     let name: PathBuf = parts[skip.unwrap_or(0)..].iter().collect();
     if level % 2 == 1 || skip.is_none() { name } else { name.with_extension("") }
+}
+
+fn is_image(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    has_extension(path, &IMAGES) && !name.ends_with(outputs::LABELS) && !name.ends_with(outputs::OVERLAY)
 }
 
 fn is_video(path: &Path) -> bool {
@@ -198,7 +212,7 @@ mod tests {
             fs::write(path, "").unwrap();
         }
         let typed: Vec<_> = typed.iter().map(|t| root.path().join(t)).collect();
-        let inputs = Inputs::find(&typed, &root.path().join("out")).unwrap();
+        let inputs = Inputs::find(&typed).unwrap();
         let names: Vec<_> = inputs.files.iter().map(|f| f.name.to_str().unwrap()).collect();
         assert_eq!(names, expected);
     }
@@ -221,18 +235,17 @@ mod tests {
         check(&["1.jpg", "1.png", "2.png"], &["."], &["1.jpg", "1.png", "2"]);
         check(&["left/1.png", "right/1.png", "right/2.png"], &["left", "right"], &["left/1", "right/1", "2"]);
         check(&["a/x/1.png", "b/x/1.png"], &["a/x/1.png", "b/x/1.png"], &["a/x/1", "b/x/1"]);
-        check(&["1", "1.png", "1.png.jpg"], &["1", "1.png", "1.png.jpg"], &["1", "1.png", "1.png.jpg"]);
     }
 
     #[test]
     fn the_outputs_of_an_earlier_run_are_no_inputs() {
-        check(&["1.png", "out/1.overlay.jpg", "out/1.labels.png"], &["."], &["1"]);
+        check(&["1.png", "1.labels.png", "out/1.overlay.jpg"], &["."], &["1"]);
     }
 
     #[test]
     fn nothing_to_do_is_an_error_that_names_what_was_typed() {
         let root = tempfile::tempdir().unwrap();
-        let find = |path: &Path| Inputs::find(&[path.into()], Path::new("out")).unwrap_err().to_string();
+        let find = |path: &Path| Inputs::find(&[path.into()]).unwrap_err().to_string();
         let missing = find(&root.path().join("missing"));
         assert!(missing.contains("missing"), "{missing}");
         let empty = find(root.path());
@@ -245,7 +258,7 @@ mod tests {
         for file in ["a.png", "b.mp4"] {
             fs::write(root.path().join(file), "nothing").unwrap();
         }
-        let inputs = Inputs::find(&[root.path().into()], Path::new("out")).unwrap();
+        let inputs = Inputs::find(&[root.path().into()]).unwrap();
         let pictures: Vec<_> = inputs.pictures().collect();
         assert_eq!(pictures.len(), 2);
         for picture in pictures {

@@ -1,0 +1,86 @@
+//! The desk tool `open-set`: its command line, and what each command does with files.
+//!
+//! Place: around the walk of a frame, as the node is, with files where the node has topics. The walk itself
+//! is the node's: what is measured here holds on the road.
+//!
+//! Deliberately does not know: ROS, and how any pixel is computed. Results go to stdout, progress and
+//! failures to stderr; one unreadable input never ends a run.
+
+mod bag;
+mod inputs;
+mod npy;
+mod outputs;
+mod progress;
+mod segment;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::bag::BagError;
+
+/// Open-set segmentation at the desk: files in, files out, no ROS.
+///
+/// Exit status: 0 all done; 1 some input failed (it is named, the others are done) or the disk did;
+/// 2 nothing was begun: the options, the model or the inputs are not right.
+#[derive(Debug, Parser)]
+#[command(name = "open-set", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Segment images and videos: label maps, anomaly maps and overlays as files.
+    Segment(segment::Args),
+    /// Make rosbag2 bags.
+    #[command(subcommand)]
+    Bag(BagCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum BagCommand {
+    /// Turn a video or a folder of images into a bag of camera messages (MCAP).
+    FromVideo(bag::Args),
+}
+
+/// An input without a result.
+#[derive(Debug, Serialize)]
+struct Failure {
+    input: String,
+    error: String,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever ended the run; [`exit_code`] tells how it counts.
+pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let failures = match &cli.command {
+        Command::Segment(args) => segment::run(args)?,
+        Command::Bag(BagCommand::FromVideo(args)) => bag::run(args)?,
+    };
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What ends a run ends it before the first picture, and counts as clap's own errors do; but for a bag that
+/// can no longer be written.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref() {
+        None | Some(BagError::Exists { .. } | BagError::Unnamed { .. }) => ExitCode::from(2),
+        Some(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}
