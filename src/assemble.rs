@@ -73,7 +73,7 @@ pub fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
         provider = runtime.providers.first().map(|p| p.name()),
         input_size = %settings.input_size,
         score = %settings.score,
-        threshold = settings.threshold,
+        threshold = %settings.threshold,
         origin = settings.threshold_origin,
         "model is ready"
     );

@@ -15,58 +15,37 @@ use std::path::PathBuf;
 /// Everything that can be set, as typed. `config/open_set.param.yaml` shows all of it with the defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // each field's sentence stands in DESCRIPTIONS
 pub struct Parameters {
-    /// See [`DESCRIPTIONS`], as for every field.
     pub model: String,
-    #[allow(missing_docs)]
     pub camera_topic: String,
-    #[allow(missing_docs)]
     pub camera_info_topic: String,
-    #[allow(missing_docs)]
     pub score: String,
-    #[allow(missing_docs)]
     pub threshold_override: f64,
-    #[allow(missing_docs)]
     pub input_size: String,
-    #[allow(missing_docs)]
     pub fit: String,
-    #[allow(missing_docs)]
     pub region: String,
-    #[allow(missing_docs)]
     pub mask: String,
-    #[allow(missing_docs)]
     pub output_size: String,
-    #[allow(missing_docs)]
     pub providers: Vec<String>,
-    #[allow(missing_docs)]
     pub threads: i64,
-    #[allow(missing_docs)]
     pub onnxruntime: String,
-    #[allow(missing_docs)]
     pub latency_budget_ms: f64,
-    #[allow(missing_docs)]
     pub stale_after_s: f64,
-    #[allow(missing_docs)]
     pub heatmap_range: f64,
-    #[allow(missing_docs)]
     pub publish: Publish,
 }
 
 /// Which outputs exist. Those that do are still computed only while someone subscribes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // each field's sentence stands in DESCRIPTIONS
 pub struct Publish {
-    #[allow(missing_docs)]
     pub labels_compressed: bool,
-    #[allow(missing_docs)]
     pub labels_color: bool,
-    #[allow(missing_docs)]
     pub anomaly: bool,
-    #[allow(missing_docs)]
     pub heatmap: bool,
-    #[allow(missing_docs)]
     pub overlay: bool,
-    #[allow(missing_docs)]
     pub frame_status: bool,
 }
 
@@ -153,16 +132,12 @@ pub const DESCRIPTIONS: [(&str, &str); 22] = [
 
 /// A parameter's value with its type, as ROS and YAML know them.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // the variants are the types' names
 pub enum ParameterValue {
-    #[allow(missing_docs)]
     Bool(bool),
-    #[allow(missing_docs)]
     Integer(i64),
-    #[allow(missing_docs)]
     Double(f64),
-    #[allow(missing_docs)]
     String(String),
-    #[allow(missing_docs)]
     Strings(Vec<String>),
 }
 
@@ -234,19 +209,19 @@ pub enum ConfigError {
 /// A checked answer to everything the walk of a frame needs to know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineSettings {
-    #[allow(missing_docs)]
+    /// The formula.
     pub score: Score,
     /// Above it a pixel is UNKNOWN.
     pub threshold: f32,
     /// Where that number comes from, for logs and diagnostics.
     pub threshold_origin: String,
-    #[allow(missing_docs)]
+    /// Of the network.
     pub input_size: Size,
-    #[allow(missing_docs)]
+    /// How the image meets it.
     pub fit: Fit,
-    #[allow(missing_docs)]
+    /// In camera pixels; `None`: the whole image.
     pub region: Option<Rect>,
-    #[allow(missing_docs)]
+    /// Of labels and anomaly.
     pub output_size: OutputSize,
 }
 
@@ -264,11 +239,11 @@ pub struct RuntimeSettings {
 /// An execution provider of ONNX Runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
-    #[allow(missing_docs)]
+    /// ONNX Runtime's own kernels.
     Cpu,
-    #[allow(missing_docs)]
+    /// NVIDIA CUDA.
     Cuda,
-    #[allow(missing_docs)]
+    /// NVIDIA TensorRT.
     TensorRt,
 }
 

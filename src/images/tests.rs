@@ -184,3 +184,46 @@ proptest! {
         let _ = decode_gray(&bytes, "x");
     }
 }
+
+/// Preprocessing's own interpolation against OpenCV's, which models are trained with.
+#[test]
+fn resampling_is_opencvs() {
+    use crate::model::InputSpec;
+    use crate::preprocess::Preprocess;
+    use crate::preprocess::geometry::{Fit, Geometry, Size};
+    use crate::preprocess::resample::Interpolation;
+    use opencv::core::{Mat, Vec3f};
+    use opencv::{imgproc, prelude::*};
+
+    let camera = Size { width: 97, height: 53 };
+    let rgb = picture(camera.width, camera.height);
+    let pixels: Vec<Vec3f> =
+        rgb.data.chunks_exact(3).map(|p| Vec3f::from([p[0], p[1], p[2]].map(f32::from))).collect();
+    let source = Mat::new_rows_cols_with_data(camera.height as i32, camera.width as i32, &pixels).unwrap();
+    for (interpolation, flag) in
+        [(Interpolation::Bilinear, imgproc::INTER_LINEAR), (Interpolation::Area, imgproc::INTER_AREA)]
+    {
+        for size in
+            [Size { width: 40, height: 31 }, Size { width: 97, height: 53 }, Size { width: 33, height: 20 }]
+        {
+            let mut resized = Mat::default();
+            let to = opencv::core::Size::new(size.width as i32, size.height as i32);
+            imgproc::resize(&source, &mut resized, to, 0.0, 0.0, flag).unwrap();
+            let want = resized.data_typed::<Vec3f>().unwrap();
+
+            let spec = InputSpec { std: [1.0 / 255.0; 3], interpolation, ..InputSpec::default() };
+            let geometry = Geometry::new(camera, None, Fit::Stretch, size).unwrap();
+            let frame = Frame::rgb8(camera.width, camera.height, &rgb.data).unwrap();
+            let plane = size.width * size.height;
+            let mut got = vec![0.0; 3 * plane];
+            Preprocess::new(&spec).run(&frame, &geometry, &mut got).unwrap();
+            for (i, want) in want.iter().enumerate() {
+                for c in 0..3 {
+                    let (got, want) = (got[c * plane + i], want[c]);
+                    // OpenCV keeps its weights in f32: a few units in the last place of 255.
+                    assert!((got - want).abs() < 2e-3, "{interpolation:?} {size} pixel {i}: {got} vs {want}");
+                }
+            }
+        }
+    }
+}

@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn picture(width: usize, height: usize, bytes: usize) -> Vec<u8> {
-        (0..width * height * bytes).map(|i| (i * 2_654_435_761usize >> 7) as u8).collect()
+        (0..width * height * bytes).map(|i| ((i * 2_654_435_761usize) >> 7) as u8).collect()
     }
 
     proptest! {

@@ -23,13 +23,16 @@ pub struct Axis {
     /// First input pixel and range of `weights`, per output pixel.
     spans: Vec<(usize, std::ops::Range<usize>)>,
     weights: Vec<f32>,
+    /// Output pixel i is input pixel `from + i`, weight 1.
+    copies: bool,
 }
 
 impl Axis {
     /// `count` output pixels over `length` input pixels that start at `from`.
     pub fn new(interpolation: Interpolation, (from, length): (usize, usize), count: usize) -> Self {
         let scale = length as f64 / count as f64;
-        let mut axis = Self { spans: Vec::with_capacity(count), weights: Vec::new() };
+        let mut axis =
+            Self { spans: Vec::with_capacity(count), weights: Vec::new(), copies: count == length };
         for i in 0..count {
             let (first, weights) = match interpolation {
                 Interpolation::Area if scale > 1.0 => area(i, scale, length),
@@ -40,6 +43,26 @@ impl Axis {
             axis.spans.push((from + first, start..axis.weights.len()));
         }
         axis
+    }
+
+    /// The input pixel that output pixel 0 copies, where every output pixel copies the next.
+    fn copies_from(&self) -> Option<usize> {
+        let (first, _) = self.spans.first()?;
+        self.copies.then_some(*first)
+    }
+
+    /// The weighted sum of bytes for output pixel `x`, `pixel` bytes apart.
+    #[inline(always)]
+    fn sum(&self, x: usize, data: &[u8], pixel: usize) -> f32 {
+        let (first, range) = &self.spans[x];
+        let at = first * pixel;
+        match &self.weights[range.clone()] {
+            [w] => w * byte(data, at),
+            [w, t] => w * byte(data, at) + t * byte(data, at + pixel),
+            weights => {
+                weights.iter().zip(data[at..].iter().step_by(pixel)).map(|(w, p)| w * f32::from(*p)).sum()
+            }
+        }
     }
 
     /// The input pixels that count for output pixel `i`, with their weights.
@@ -68,24 +91,30 @@ fn area(i: usize, scale: f64, length: usize) -> (usize, Vec<f64>) {
 
 /// Output row `y` of one channel, as bytes' values 0..255 in f32.
 pub(super) fn row(bytes: &Bytes<'_>, offset: usize, rows: &Axis, y: usize, columns: &Axis, out: &mut [f32]) {
-    let mut first = true;
-    for (source, vertical) in rows.taps(y) {
+    for (i, (source, vertical)) in rows.taps(y).enumerate() {
         let data = bytes.row(source, offset);
-        for (x, v) in out.iter_mut().enumerate() {
-            let (start, range) = &columns.spans[x];
-            let at = start * bytes.pixel;
-            let sum = match &columns.weights[range.clone()] {
-                [w] => w * f32::from(data[at]),
-                [w, t] => w * f32::from(data[at]) + t * f32::from(data[at + bytes.pixel]),
-                weights => {
-                    let pixels = data[at..].iter().step_by(bytes.pixel);
-                    weights.iter().zip(pixels).map(|(w, p)| w * f32::from(*p)).sum()
-                }
-            };
-            *v = if first { vertical * sum } else { *v + vertical * sum };
+        // A copied column needs no weights, and most cameras are fed at their own size.
+        match columns.copies_from() {
+            Some(first) => blend(out, vertical, i == 0, |x| byte(data, (first + x) * bytes.pixel)),
+            None => blend(out, vertical, i == 0, |x| columns.sum(x, data, bytes.pixel)),
         }
-        first = false;
     }
+}
+
+/// `out = weight·value` for the first row that counts, `out += weight·value` for the others.
+#[inline(always)]
+fn blend(out: &mut [f32], weight: f32, first: bool, value: impl Fn(usize) -> f32) {
+    let values = out.iter_mut().enumerate();
+    if first {
+        values.for_each(|(x, v)| *v = weight * value(x));
+    } else {
+        values.for_each(|(x, v)| *v += weight * value(x));
+    }
+}
+
+#[inline(always)]
+fn byte(data: &[u8], at: usize) -> f32 {
+    f32::from(data[at])
 }
 
 #[cfg(test)]

@@ -49,7 +49,11 @@ mod tests {
         let info = CameraInfo { width: 640, height: 480, k, p, ..CameraInfo::default() };
         let out = scaled(&info, &geometry);
         assert_eq!((out.width, out.height), (320, 320));
-        assert_eq!(out.k[..6], [250.0, 0.0, 159.5, 0.0, 255.0, 159.5], "the centre stays the centre, padding and all");
+        assert_eq!(
+            out.k[..6],
+            [250.0, 0.0, 159.5, 0.0, 255.0, 159.5],
+            "the centre stays the centre, padding and all"
+        );
         assert_eq!(out.p[..8], [250.0, 0.0, 159.5, -30.0, 0.0, 255.0, 159.5, 0.0]);
         let empty = CameraInfo { k: vec![], p: vec![], ..info };
         assert_eq!(scaled(&empty, &geometry).width, 320);

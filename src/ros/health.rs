@@ -82,7 +82,7 @@ pub(super) struct Health {
     frames_failed: u64,
     frames_over_age: u64,
     last_image: Option<Instant>,
-    image: String,
+    image: (u32, u32),
     encoding: String,
     rejected: Option<String>,
     failed: Option<String>,
@@ -100,7 +100,7 @@ impl Health {
             frames_failed: 0,
             frames_over_age: 0,
             last_image: None,
-            image: String::new(),
+            image: (0, 0),
             encoding: String::new(),
             rejected: None,
             failed: None,
@@ -118,12 +118,9 @@ impl Health {
         self.last_image = Some(now);
     }
 
-    /// What the images are like; allocates only when it changed.
+    /// What the images are like.
     pub(super) fn saw(&mut self, width: u32, height: u32, encoding: &str) {
-        let image = format!("{width}x{height}");
-        if image != self.image {
-            self.image = image;
-        }
+        self.image = (width, height);
         if encoding != self.encoding {
             self.encoding = encoding.chars().take(40).collect();
         }
@@ -201,7 +198,7 @@ impl Health {
             value("frames_failed", self.frames_failed),
             value("frames_over_age", self.frames_over_age),
             value("last_image_age_s", age.map_or("none".into(), |a| format!("{:.3}", a.as_secs_f64()))),
-            value("image_size", &self.image),
+            value("image_size", format!("{}x{}", self.image.0, self.image.1)),
             value("encoding", &self.encoding),
         ];
         Status { task: "camera", level, message, values }

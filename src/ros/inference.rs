@@ -44,7 +44,11 @@ impl Inference {
             times.set(stage, lap_ms(&mut last));
         });
         if let Err(error) = stepped {
-            return if error.is_input() { self.reject(error.to_string()) } else { self.fail(error.to_string()) };
+            return if error.is_input() {
+                self.reject(error.to_string())
+            } else {
+                self.fail(error.to_string())
+            };
         }
 
         let (header, segmentation) = (&image.header, self.pipeline.segmentation());

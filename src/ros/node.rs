@@ -129,9 +129,8 @@ fn run(assemble: impl FnOnce(&Parameters) -> Result<Assembly, AssembleError>) ->
 
     subscribe_camera(&mut node, &topic, &slot, &health, &tokio)?;
     let publishers = Arc::new(AtomicUsize::new(0));
-    let diagnostics = node
-        .create_publisher("/diagnostics", QosProfile::default())
-        .map_err(ros("creating /diagnostics"))?;
+    let diagnostics =
+        node.create_publisher("/diagnostics", QosProfile::default()).map_err(ros("creating /diagnostics"))?;
     tokio.spawn(diagnostics::publish_forever(
         diagnostics,
         node.name().map_err(ros("reading the node's name"))?,

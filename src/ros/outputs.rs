@@ -171,8 +171,7 @@ impl Outputs {
                 output.send();
             }
         }
-        for (output, ms) in
-            [(&mut self.latency_ms, times.latency), (&mut self.inference_ms, times.inference)]
+        for (output, ms) in [(&mut self.latency_ms, times.latency), (&mut self.inference_ms, times.inference)]
         {
             if output.is_wanted() {
                 output.message.data = ms as f32;
@@ -214,7 +213,15 @@ impl Outputs {
                 return;
             }
             output.publish(header, size, |data| {
-                render::overlay(taxonomy, segmentation, rgb, geometry, settings.output_size, Order::Bgr, data);
+                render::overlay(
+                    taxonomy,
+                    segmentation,
+                    rgb,
+                    geometry,
+                    settings.output_size,
+                    Order::Bgr,
+                    data,
+                );
             });
         }
     }
@@ -227,24 +234,21 @@ pub(super) fn wants_camera_info(settings: &PipelineSettings) -> bool {
 
 /// Class names and the threshold beside the labels, once, for every subscriber that ever comes.
 /// `vision_msgs` is no part of ROS's core: without it the node says so and goes on.
-fn label_info(
-    node: &mut Node,
-    taxonomy: &Taxonomy,
-    threshold: f32,
-) -> r2r::Result<Option<PublisherUntyped>> {
+fn label_info(node: &mut Node, taxonomy: &Taxonomy, threshold: f32) -> r2r::Result<Option<PublisherUntyped>> {
     let qos = QosProfile::default().reliable().keep_last(1).transient_local();
     let publisher = match node.create_publisher_untyped("~/label_info", "vision_msgs/msg/LabelInfo", qos) {
         Ok(publisher) => publisher,
         Err(r2r::Error::InvalidMessageType { .. }) => {
-            tracing::warn!("no ~/label_info: vision_msgs was not in the ROS environment this node was built in");
+            tracing::warn!(
+                "no ~/label_info: vision_msgs was not in the ROS environment this node was built in"
+            );
             return Ok(None);
         }
         Err(error) => return Err(error),
     };
     let classes = (0..=taxonomy.unknown()).filter_map(|id| Some((id, taxonomy.name(id)?)));
-    let class_map: Vec<_> = classes
-        .map(|(id, name)| serde_json::json!({ "class_id": id, "class_name": name }))
-        .collect();
+    let class_map: Vec<_> =
+        classes.map(|(id, name)| serde_json::json!({ "class_id": id, "class_name": name })).collect();
     publisher.publish(serde_json::json!({
         "header": { "stamp": { "sec": 0, "nanosec": 0 }, "frame_id": "" },
         "class_map": class_map,

@@ -12,9 +12,9 @@ const FOREIGN: [&str; 2] = ["use_sim_time", "start_type_description_service"];
 /// # Errors
 /// A name this node does not have, a value of another type.
 pub(super) fn read(overrides: &IndexMap<String, Parameter>) -> Result<Parameters, ConfigError> {
-    let own = overrides.iter().filter(|(name, _)| {
-        !FOREIGN.contains(&name.as_str()) && !name.starts_with("qos_overrides.")
-    });
+    let own = overrides
+        .iter()
+        .filter(|(name, _)| !FOREIGN.contains(&name.as_str()) && !name.starts_with("qos_overrides."));
     let values: Result<Vec<_>, ConfigError> = own
         .map(|(name, parameter)| match from_ros(&parameter.value) {
             Some(value) => Ok((name.clone(), value)),

@@ -289,14 +289,14 @@ fn finish(
     };
     let mut max = [f32::NEG_INFINITY; BLOCK];
     let mut best = [0u32; BLOCK];
-    // v − v is 0 for a finite v and NaN for any other: the sum remembers.
+    // 0·v is 0 for a finite v and NaN for any other: the sum remembers.
     let mut broken = [0f32; BLOCK];
     for (k, v) in classes.iter().enumerate() {
         for i in 0..BLOCK {
             let above = v[i] > max[i];
             max[i] = if above { v[i] } else { max[i] };
             best[i] = if above { k as u32 } else { best[i] };
-            broken[i] += v[i] - v[i];
+            broken[i] += 0.0 * v[i];
         }
     }
     let mut sum = [0f32; BLOCK];
@@ -314,16 +314,16 @@ fn finish(
             for i in 0..BLOCK {
                 let d = outlier[i];
                 let spread = (1.0 + exp_non_positive(-d.abs())) * sum[i];
-                value[i] = if d < 0.0 { d } else { 0.0 } - max[i] - ln_positive(spread);
-                broken[i] += d - d;
+                value[i] = non_positive(d) - max[i] - ln_positive(spread);
+                broken[i] += 0.0 * d;
             }
         }
         Score::Generative => (0..BLOCK).for_each(|i| value[i] = -max[i] - ln_positive(sum[i])),
         Score::Discriminative => {
             for i in 0..BLOCK {
                 let d = outlier[i];
-                value[i] = if d < 0.0 { d } else { 0.0 } - ln_positive(1.0 + exp_non_positive(-d.abs()));
-                broken[i] += d - d;
+                value[i] = non_positive(d) - ln_positive(1.0 + exp_non_positive(-d.abs()));
+                broken[i] += 0.0 * d;
             }
         }
         Score::MaxLogit => (0..BLOCK).for_each(|i| value[i] = -max[i]),
@@ -344,6 +344,12 @@ fn finish(
         non_finite += u32::from(v.is_nan());
     }
     Counts { scored: labels.len() as u64, unknown: unknown.into(), non_finite: non_finite.into() }
+}
+
+/// min(d, 0) without the care for NaN that `f32::min` takes: `broken` knows of those.
+#[inline(always)]
+fn non_positive(d: f32) -> f32 {
+    if d < 0.0 { d } else { 0.0 }
 }
 
 #[cfg(test)]
