@@ -21,7 +21,8 @@ build: setup ## the node and the tool, in target/release
 	cargo build --release --locked $(FEATURES)
 
 demo: build ## a street, seen by the node; DEMO="..." passes arguments on
-	@. .prefix/env.sh
+	@setup/setup.sh demo
+	. .prefix/env.sh
 	$(PYTHON_HERE) demo/demo.py $(DEMO)
 
 # Every part runs, also after one that failed; the exit status tells whether all passed.

@@ -8,6 +8,7 @@ use crate::images::{self, ImagesError};
 use crate::labels::Taxonomy;
 use crate::model::{Model, ModelError};
 use crate::pipeline::Pipeline;
+use crate::score::cpu;
 use crate::segmenter::SegmentError;
 use crate::segmenter::onnx::OnnxSegmenter;
 use std::path::Path;
@@ -45,6 +46,9 @@ pub enum AssembleError {
     /// The session.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// The scoring threads.
+    #[error("parameter threads: the scoring threads do not start: {0}")]
+    Threads(String),
     /// The mask.
     #[error("parameter mask: {0}")]
     Mask(ImagesError),
@@ -56,6 +60,7 @@ pub enum AssembleError {
 /// Whatever is wrong with parameters, model, runtime or mask; nothing was published then.
 pub fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
     let runtime = parameters.runtime()?;
+    cpu::start_workers(runtime.threads).map_err(AssembleError::Threads)?;
     let model = Model::load(Path::new(&parameters.model))?;
     let settings = parameters.settings(&model)?;
     let mask = match parameters.mask.as_str() {

@@ -108,7 +108,7 @@ pub const DESCRIPTIONS: [(&str, &str); 22] = [
         "providers",
         "execution providers in order: tensorrt, cuda, cpu; without cpu in the list every node of the graph must run on the others",
     ),
-    ("threads", "CPU threads of inference and scoring; 0: all cores"),
+    ("threads", "CPU threads of inference, and as many of scoring, which take turns; 0: all cores"),
     (
         "onnxruntime",
         "path of libonnxruntime.so; empty: ORT_DYLIB_PATH, beside the program, the private prefix",
@@ -141,6 +141,32 @@ pub enum ParameterValue {
     Strings(Vec<String>),
 }
 
+impl ParameterValue {
+    /// As ROS calls it.
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "boolean",
+            Self::Integer(_) => "integer",
+            Self::Double(_) => "double",
+            Self::String(_) => "string",
+            Self::Strings(_) => "string array",
+        }
+    }
+}
+
+impl std::fmt::Display for ParameterValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = self.type_name();
+        match self {
+            Self::Bool(v) => write!(f, "{kind} {v}"),
+            Self::Integer(v) => write!(f, "{kind} {v}"),
+            Self::Double(v) => write!(f, "{kind} {v}"),
+            Self::String(v) => write!(f, "{kind} \"{v}\""),
+            Self::Strings(v) => write!(f, "{kind} {v:?}"),
+        }
+    }
+}
+
 impl From<ParameterValue> for Value {
     fn from(value: ParameterValue) -> Self {
         match value {
@@ -156,8 +182,21 @@ impl From<ParameterValue> for Value {
 /// Why settings cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigError {
-    /// Unknown name or wrong type.
-    #[error("parameters: {0}; known: {known}", known = DESCRIPTIONS.map(|(n, _)| n).join(", "))]
+    /// A name that is none of them.
+    #[error("parameter {0} is not known; known: {known}", known = DESCRIPTIONS.map(|(n, _)| n).join(", "))]
+    Unknown(String),
+    /// A known name with another type's value.
+    #[error("parameter {parameter} is {got}, it must be of type {expected}")]
+    Type {
+        /// Its name.
+        parameter: String,
+        /// The value that came, with its type.
+        got: String,
+        /// The type it has.
+        expected: &'static str,
+    },
+    /// A parameter file that is not one.
+    #[error("parameters: {0}")]
     Shape(String),
     /// A word that is none of the choices.
     #[error("parameter {parameter} is \"{got}\": choose one of {choices}")]
@@ -266,16 +305,28 @@ impl Parameters {
     pub fn from_values(
         values: impl IntoIterator<Item = (String, ParameterValue)>,
     ) -> Result<Self, ConfigError> {
+        let defaults = Self::default().to_values()?;
         let mut root = Mapping::new();
         for (name, value) in values {
+            let Some((_, default)) = defaults.iter().find(|(known, _)| *known == name) else {
+                return Err(ConfigError::Unknown(name));
+            };
+            let value = match (value, default) {
+                // ROS users write 1 where 1.0 is meant.
+                (ParameterValue::Integer(v), ParameterValue::Double(_)) => ParameterValue::Double(v as f64),
+                (value, default) if value.type_name() == default.type_name() => value,
+                (value, default) => {
+                    let (got, expected) = (value.to_string(), default.type_name());
+                    return Err(ConfigError::Type { parameter: name, got, expected });
+                }
+            };
             match name.split_once('.') {
                 None => root.insert(name.into(), value.into()),
                 Some((group, key)) => root
                     .entry(group.into())
                     .or_insert_with(|| Mapping::new().into())
                     .as_mapping_mut()
-                    .ok_or_else(|| ConfigError::Shape(format!("{group} is a value and a group of {key}")))?
-                    .insert(key.into(), value.into()),
+                    .and_then(|group| group.insert(key.into(), value.into())),
             };
         }
         yaml::from_value(root.into()).map_err(|e| ConfigError::Shape(e.to_string()))
@@ -339,7 +390,7 @@ impl Parameters {
 
     fn threshold(&self, model: &Model, score: Score, size: Size) -> Result<(f32, String), ConfigError> {
         let given = self.threshold_override;
-        if given.is_infinite() {
+        if (given as f32).is_infinite() {
             return Err(value("threshold_override", given, "a finite number, or NaN for the manifest's"));
         }
         if !given.is_nan() {
@@ -370,8 +421,11 @@ impl Parameters {
             .map(|p| choice("providers", p, &Provider::ALL))
             .collect::<Result<_, _>>()?;
         let repeated = providers.iter().enumerate().any(|(i, p)| providers[..i].contains(p));
-        if providers.is_empty() || repeated {
-            return Err(value("providers", format!("{:?}", self.providers), "at least one, each once"));
+        // The CPU takes every node it is offered: what stood behind it would never be used.
+        let after_cpu = providers.iter().rev().skip(1).any(|p| *p == Provider::Cpu);
+        if providers.is_empty() || repeated || after_cpu {
+            let expected = "at least one, each once, cpu last";
+            return Err(value("providers", format!("{:?}", self.providers), expected));
         }
         let threads = usize::try_from(self.threads)
             .ok()
@@ -386,8 +440,9 @@ impl Parameters {
     /// # Errors
     /// A topic that is empty, a number out of range.
     pub fn check_node(&self) -> Result<(), ConfigError> {
-        if self.camera_topic.is_empty() {
-            return Err(value("camera_topic", "empty", "name a sensor_msgs/Image topic"));
+        check_topic("camera_topic", &self.camera_topic)?;
+        if !self.camera_info_topic.is_empty() {
+            check_topic("camera_info_topic", &self.camera_info_topic)?;
         }
         let within = |parameter, v: f64, low: f64, high: f64, expected| {
             if v >= low && v <= high { Ok(()) } else { Err(value(parameter, v, expected)) }
@@ -397,12 +452,12 @@ impl Parameters {
         within("heatmap_range", self.heatmap_range, 1e-3, 1e3, "0.001 to 1000")
     }
 
-    /// The camera info topic: as set, or `camera_info` beside the image topic.
-    pub fn camera_info_topic(&self) -> String {
+    /// The camera info topic: as set, or `camera_info` beside the image topic `camera`.
+    pub fn camera_info_topic(&self, camera: &str) -> String {
         if !self.camera_info_topic.is_empty() {
             return self.camera_info_topic.clone();
         }
-        match self.camera_topic.rsplit_once('/') {
+        match camera.rsplit_once('/') {
             Some((parent, _)) => format!("{parent}/camera_info"),
             None => "camera_info".into(),
         }
@@ -419,6 +474,21 @@ fn choice<T: Copy>(parameter: &'static str, got: &str, all: &[(T, &'static str)]
         got: got.into(),
         choices: all.iter().map(|(_, n)| *n).collect::<Vec<_>>().join(", "),
     })
+}
+
+/// ROS 2's rules for the names of topics.
+fn check_topic(parameter: &'static str, topic: &str) -> Result<(), ConfigError> {
+    let is_word = |token: &str| {
+        token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !token.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let path = topic.strip_prefix("~/").or(topic.strip_prefix('/')).unwrap_or(topic);
+    if path.split('/').all(|token| !token.is_empty() && is_word(token)) {
+        return Ok(());
+    }
+    let expected =
+        "a topic's name: words of letters, digits and _ between single /, none beginning with a digit";
+    Err(value(parameter, format!("\"{topic}\""), expected))
 }
 
 fn parse_size(text: &str) -> Result<Size, ConfigError> {

@@ -57,16 +57,14 @@ fn the_shipped_parameter_file_is_exactly_the_defaults() {
 
 #[test]
 fn names_and_types_that_are_wrong_are_named() {
-    let from = |name: &str, v| Parameters::from_values([(name.to_owned(), v)]).unwrap_err().to_string();
-    let error = from("treshold", ParameterValue::Double(1.0));
-    assert!(error.contains("treshold") && error.contains("threshold_override"), "{error}");
-    let error = from("publish.labels_colour", ParameterValue::Bool(true));
-    assert!(error.contains("labels_colour"), "{error}");
-    let error = from("threads", ParameterValue::String("two".into()));
-    assert!(error.contains("two"), "{error}");
-    let both =
-        [("fit".to_owned(), ParameterValue::Bool(true)), ("fit.x".to_owned(), ParameterValue::Bool(true))];
-    assert!(Parameters::from_values(both).is_err());
+    let from = |name: &str, v| Parameters::from_values([(name.to_owned(), v)]).unwrap_err();
+    let error = from("treshold", ParameterValue::Double(1.0)).to_string();
+    assert!(error.starts_with("parameter treshold is not known; known: model, "), "{error}");
+    let error = from("publish.labels_colour", ParameterValue::Bool(true)).to_string();
+    assert!(error.starts_with("parameter publish.labels_colour is not known"), "{error}");
+    assert_eq!(from("publish", ParameterValue::Bool(true)), ConfigError::Unknown("publish".into()));
+    let error = from("threads", ParameterValue::String("two".into())).to_string();
+    assert_eq!(error, "parameter threads is string \"two\", it must be of type integer");
     // ROS users write 1 where 1.0 is meant.
     let one = [("threshold_override".to_owned(), ParameterValue::Integer(1))];
     assert_eq!(Parameters::from_values(one).unwrap().threshold_override, 1.0);
@@ -89,13 +87,21 @@ fn values_that_cannot_be_are_refused_with_what_could() {
     says(walk(|p| p.input_size = "32x16".into()), &["32x16", "hybrid at 16x8", "threshold_override"]);
     says(walk(|p| p.score = "generative".into()), &["generative", "hybrid at 16x8"]);
     let node = |edit: fn(&mut Parameters)| parameters(edit).check_node();
-    says(node(|p| p.camera_topic = String::new()), &["camera_topic"]);
+    for bad in ["", "/", "front camera!", "a//b", "/a/", "/1a", "~a/b c"] {
+        let result = parameters(|p| p.camera_topic = bad.into()).check_node();
+        says(result, &["parameter camera_topic is", bad]);
+    }
+    for good in ["image", "/front/image_raw", "~/image", "/a1/_b"] {
+        parameters(|p| p.camera_topic = good.into()).check_node().unwrap();
+    }
     says(node(|p| p.latency_budget_ms = -1.0), &["latency_budget_ms", "-1"]);
     says(node(|p| p.latency_budget_ms = f64::NAN), &["latency_budget_ms", "NaN"]);
     says(node(|p| p.stale_after_s = 0.0), &["stale_after_s"]);
     let runtime = |edit: fn(&mut Parameters)| parameters(edit).runtime().map(|_| ());
     says(runtime(|p| p.providers = vec!["gpu".into()]), &["providers", "gpu", "cuda"]);
     says(runtime(|p| p.providers = vec![]), &["providers", "at least one"]);
+    says(runtime(|p| p.providers = vec!["cpu".into(), "cuda".into()]), &["providers", "cpu last"]);
+    says(walk(|p| p.threshold_override = 1e300), &["threshold_override", "finite"]);
     says(runtime(|p| p.threads = -1), &["threads", "-1"]);
 }
 
@@ -126,9 +132,10 @@ fn a_closed_set_model_says_so() {
 
 #[test]
 fn the_camera_info_topic_is_the_sibling() {
-    let topic = |camera: &str| parameters(|p| p.camera_topic = camera.into()).camera_info_topic();
-    assert_eq!(topic("/front/image_raw"), "/front/camera_info");
-    assert_eq!(topic("image"), "camera_info");
+    let default = parameters(|_| ());
+    assert_eq!(default.camera_info_topic("/front/image_raw"), "/front/camera_info");
+    assert_eq!(default.camera_info_topic("image"), "camera_info");
+    assert_eq!(parameters(|p| p.camera_info_topic = "/x".into()).camera_info_topic("/y/z"), "/x");
 }
 
 proptest! {

@@ -71,7 +71,7 @@ impl Encoding {
             .ok_or_else(|| FrameError::Encoding { got: name.chars().take(40).collect() })
     }
 
-    /// The name in `sensor_msgs/image_encodings`.
+    /// The name in an image message; those of `sensor_msgs/image_encodings`, and `nv12`, which drivers use.
     pub fn name(self) -> &'static str {
         // Every variant stands in ALL: the test below walks them.
         Self::ALL.iter().find(|(e, _)| *e == self).map_or("", |(_, n)| n)

@@ -6,7 +6,7 @@
 /// The label of a pixel nothing is said about: outside the region of interest, masked, unlabelled.
 pub const IGNORE: u8 = 255;
 
-/// The colour of UNKNOWN where the manifest gives none: a magenta that no driving palette uses.
+/// The colour of UNKNOWN, whatever the model: a magenta that no driving palette uses.
 pub const UNKNOWN_COLOR: [u8; 3] = [255, 0, 200];
 
 /// The colour of [`IGNORE`].

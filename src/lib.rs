@@ -23,16 +23,19 @@
 //!    (`ros/`, `segmenter/onnx/`, `images/`, `bag/`, `yaml.rs`): `tests/invariants.rs` reads the sources.
 //! 2. The anomaly score has one definition, [`score::reference`]; every fast path is tested against it.
 //! 3. A result carries its input's stamp and frame_id, or it is not published.
-//! 4. Nothing falls back in silence: another provider, size or threshold than asked for is an error, or is
-//!    said in the log and in diagnostics.
-//! 5. In steady state a frame allocates nothing in this crate's own code and blocks no other camera.
+//! 4. Nothing falls back in silence: another provider, size or threshold than asked for is an error.
+//! 5. In steady state `Pipeline::step` allocates nothing in this crate's own code.
 //! 6. Inference runs on one named thread per session; tokio carries control, never tensors.
-//! 7. A threshold belongs to a model, a score and an input size: it lives in the model's manifest.
+//! 7. A threshold belongs to a model, a score and an input size: it lives in the model's manifest, with the
+//!    hash of the file it was made with.
 //!
 //! # Features
 //! None: the pure core, plain Rust. `vision`: ONNX Runtime and OpenCV. `desk`: the tool `open-set`.
 //! `node` (default): the ROS 2 node.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+/// Version and revision of this build, as results and diagnostics carry it.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("OPEN_SET_GIT_REVISION"), ")");
 
 #[cfg(feature = "vision")]
 pub mod assemble;

@@ -146,11 +146,17 @@ pub struct Calibration {
     pub fpr: Option<f64>,
     /// Name of the calibration set.
     pub set: String,
+    /// Over the set's files; absent where it was not made by this product's own tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_sha256: Option<String>,
     /// Images in it.
     pub frames: u64,
     /// SHA-256 of the ONNX file it was made with: another file refuses it.
     pub model_sha256: String,
 }
+
+/// The precision variant of a file run as it is.
+const PRECISION: &str = "f32";
 
 /// A manifest and its ONNX file, proven to belong together.
 pub struct Model {
@@ -275,7 +281,7 @@ impl Model {
         self.manifest.calibrations.iter().find(|c| {
             c.score == score.name()
                 && c.input_size == size
-                && c.precision == "f32"
+                && c.precision == PRECISION
                 && c.model_sha256.eq_ignore_ascii_case(&self.manifest.sha256)
         })
     }
@@ -305,6 +311,18 @@ fn check(manifest: &Manifest) -> Result<(), String> {
                  tpr between 0 and 1",
                 c.score, c.threshold, c.tpr
             ));
+        }
+        let offered = |s: &InputSizeEntry| c.input_size == format!("{}x{}", s.width, s.height);
+        if c.precision != PRECISION || !manifest.input_sizes.iter().any(offered) {
+            return Err(format!(
+                "calibration of score \"{}\": input_size {}, precision {}: the size must be one of input_sizes, \
+                 the precision {PRECISION}",
+                c.score, c.input_size, c.precision
+            ));
+        }
+        let same = |o: &&Calibration| (&o.score, &o.input_size) == (&c.score, &c.input_size);
+        if manifest.calibrations.iter().filter(same).count() > 1 {
+            return Err(format!("two calibrations of score \"{}\" at {}: keep one", c.score, c.input_size));
         }
         if !c.model_sha256.eq_ignore_ascii_case(&manifest.sha256) {
             return Err(format!(
@@ -371,6 +389,13 @@ calibrations:
             ("name: car", "name: road", "road"),
             ("score: hybrid", "score: hibrid", "hibrid"),
             ("tpr: 0.95", "tpr: 95", "95"),
+            ("input_size: 16x8", "input_size: 16X8", "16X8"),
+            ("precision: f32", "precision: fp32", "fp32"),
+            (
+                "calibrations:\n",
+                "calibrations:\n  - {score: hybrid, input_size: 16x8, precision: f32, threshold: 0, tpr: 1, set: s, frames: 1, model_sha256: SAME}\n",
+                "two calibrations",
+            ),
             ("input_sizes: [{width: 16, height: 8, stride: 4}]", "input_sizes: []", "input_sizes"),
             ("sha256: ", "sha256: 00", "00"),
             ("model_sha256: ", "model_sha256: 00", "calibrate again"),

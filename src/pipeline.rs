@@ -95,6 +95,8 @@ pub struct Pipeline {
     mask: Option<Gray>,
     layout: Option<Layout>,
     out: Segmentation,
+    /// Whether `out` is a result and not the leavings of a step that failed.
+    has_result: bool,
 }
 
 /// What depends on the camera's size alone; made anew when it changes.
@@ -115,37 +117,38 @@ impl Pipeline {
         segmenter: Box<dyn Segmenter>,
         mask: Option<Gray>,
     ) -> Self {
-        Self::with(&model.manifest().input, model.taxonomy().len(), settings, segmenter, mask)
+        Self::with(&model.manifest().input, settings, segmenter, mask)
     }
 
     /// As [`Pipeline::new`], for a segmenter that has no manifest.
     pub fn with(
         input: &InputSpec,
-        classes: usize,
         settings: PipelineSettings,
         segmenter: Box<dyn Segmenter>,
         mask: Option<Gray>,
     ) -> Self {
         Self {
             preprocess: Preprocess::new(input),
-            fusion: Fusion::new(settings.score, settings.threshold, classes),
+            fusion: Fusion::new(settings.score, settings.threshold),
             settings,
             segmenter,
             mask,
             layout: None,
             out: Segmentation::default(),
+            has_result: false,
         }
     }
 
     /// One frame. `done` is told the end of each stage.
     ///
     /// # Errors
-    /// The frame has no result then, and what an earlier one had is gone.
+    /// The frame has no result then, and an earlier one's is gone.
     pub fn step(
         &mut self,
         frame: &Frame<'_>,
         done: &mut dyn FnMut(Stage),
     ) -> Result<&Segmentation, StepError> {
+        self.has_result = false;
         let layout =
             Self::layout(&mut self.layout, &self.settings, self.mask.as_ref(), &*self.segmenter, frame)?;
 
@@ -174,12 +177,13 @@ impl Pipeline {
         if share > MAX_NON_FINITE_SHARE {
             return Err(StepError::NonFinite { share });
         }
+        self.has_result = true;
         Ok(&self.out)
     }
 
-    /// The result of the last step that had one.
-    pub fn segmentation(&self) -> &Segmentation {
-        &self.out
+    /// The result of the last step, if it had one.
+    pub fn segmentation(&self) -> Option<&Segmentation> {
+        self.has_result.then_some(&self.out)
     }
 
     /// As checked against the model.

@@ -28,7 +28,7 @@ fn settings(edit: impl Fn(&mut PipelineSettings)) -> PipelineSettings {
 
 fn pipeline(settings: PipelineSettings, mask: Option<Gray>) -> Pipeline {
     let segmenter = FakeSegmenter::new(settings.input_size, 1, K);
-    Pipeline::with(&input_spec(), K, settings, Box::new(segmenter), mask)
+    Pipeline::with(&input_spec(), settings, Box::new(segmenter), mask)
 }
 
 /// Columns of brightness: `bytes[x]` down the whole column.
@@ -142,7 +142,7 @@ fn a_few_broken_logits_are_unknown_and_many_are_a_fault() {
         let s = settings(|s| s.input_size = size);
         let segmenter = Broken(FakeSegmenter::new(size, 1, K), Vec::new(), broken);
         let data = vec![0; 32 * 8 * 3];
-        let mut p = Pipeline::with(&input_spec(), K, s, Box::new(segmenter), None);
+        let mut p = Pipeline::with(&input_spec(), s, Box::new(segmenter), None);
         p.step(&Frame::rgb8(32, 8, &data).unwrap(), &mut |_| ()).cloned()
     };
     let got = run(2).unwrap();
@@ -157,9 +157,10 @@ fn a_few_broken_logits_are_unknown_and_many_are_a_fault() {
 fn a_failed_run_is_an_error_and_the_next_frame_is_fine() {
     let s = settings(|_| ());
     let segmenter = FakeSegmenter::new(s.input_size, 1, K).failing_every(2);
-    let mut p = Pipeline::with(&input_spec(), K, s, Box::new(segmenter), None);
+    let mut p = Pipeline::with(&input_spec(), s, Box::new(segmenter), None);
     assert!(run(&mut p, &BYTES, 8).is_ok());
     assert!(matches!(run(&mut p, &BYTES, 8), Err(StepError::Segment(_))));
+    assert!(p.segmentation().is_none(), "a stale result would be published");
     assert!(run(&mut p, &BYTES, 8).is_ok());
 }
 
@@ -170,8 +171,8 @@ fn shifting_the_image_by_a_stride_shifts_the_labels() {
     let segmenter = || Box::new(FakeSegmenter::new(Size { width: 32, height: 8 }, 4, K));
     let bytes: Vec<u8> = (0..32).map(|x| BYTES[x / 4]).collect();
     let shifted: Vec<u8> = (0..32).map(|x| if x < 4 { 0 } else { bytes[x - 4] }).collect();
-    let a = run(&mut Pipeline::with(&input_spec(), K, s.clone(), segmenter(), None), &bytes, 8).unwrap();
-    let b = run(&mut Pipeline::with(&input_spec(), K, s, segmenter(), None), &shifted, 8).unwrap();
+    let a = run(&mut Pipeline::with(&input_spec(), s.clone(), segmenter(), None), &bytes, 8).unwrap();
+    let b = run(&mut Pipeline::with(&input_spec(), s, segmenter(), None), &shifted, 8).unwrap();
     for x in 4..24 {
         assert_eq!(a.labels[x], b.labels[x + 4], "column {x}");
     }

@@ -48,7 +48,8 @@ impl Outputs {
             path.push(kind);
             PathBuf::from(path)
         };
-        let segmentation = pipeline.segmentation();
+        let missing = "the last step had no result";
+        let segmentation = pipeline.segmentation().context(missing)?;
         let Size { width, height } = segmentation.size;
 
         images::encode_png_gray(&segmentation.labels, width, height, &mut self.encoded)?;
@@ -57,7 +58,7 @@ impl Outputs {
         let anomaly = npy::encode(&segmentation.anomaly, height, width);
         images::write_atomically(&file(ANOMALY), &anomaly)?;
 
-        let geometry = pipeline.geometry().context("there is no result before the first step")?;
+        let geometry = pipeline.geometry().context(missing)?;
         let at = pipeline.settings().output_size;
         render::overlay(taxonomy, segmentation, &rgb.data, geometry, at, Order::Rgb, &mut self.overlay);
         images::encode_jpeg_rgb(&self.overlay, width, height, &mut self.encoded)?;

@@ -59,7 +59,7 @@ pub(super) struct Args {
     /// Execution providers in order, comma-separated: tensorrt, cuda, cpu.
     #[arg(long, alias = "provider", value_delimiter = ',', default_values_t = Parameters::default().providers)]
     providers: Vec<String>,
-    /// CPU threads of inference; 0: all cores.
+    /// CPU threads of inference, and as many of scoring, which take turns; 0: all cores.
     #[arg(long, default_value_t = Parameters::default().threads)]
     threads: i64,
     /// Path of libonnxruntime.so [default: ORT_DYLIB_PATH, then the usual places].

@@ -1,7 +1,9 @@
 //! Statuses to messages, and the timer that publishes them whether or not a frame comes.
 
 use super::health::{Health, Status};
+use crate::latest::Latest;
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
+use r2r::sensor_msgs::msg::Image;
 use r2r::std_msgs::msg::Header;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,23 +30,30 @@ pub(super) fn array(
     DiagnosticArray { header, status }
 }
 
+/// Where a diagnosis comes from.
+pub(super) struct Sources {
+    /// As statuses are named.
+    pub(super) node: String,
+    pub(super) clock: Arc<Mutex<r2r::Clock>>,
+    pub(super) health: Arc<Mutex<Health>>,
+    /// Counts what it replaced.
+    pub(super) slot: Arc<Latest<Image>>,
+    /// Of the camera's topic, as last counted.
+    pub(super) publishers: Arc<AtomicUsize>,
+}
+
 /// Publishes `/diagnostics` at 1 Hz until the process ends.
-pub(super) async fn publish_forever(
-    publisher: r2r::Publisher<DiagnosticArray>,
-    node: String,
-    clock: Arc<Mutex<r2r::Clock>>,
-    health: Arc<Mutex<Health>>,
-    replaced: impl Fn() -> u64,
-    publishers: Arc<AtomicUsize>,
-) {
+pub(super) async fn publish_forever(publisher: r2r::Publisher<DiagnosticArray>, sources: Sources) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
+        let Sources { node, clock, health, slot, publishers } = &sources;
         let message = {
             let health = health.lock().unwrap_or_else(PoisonError::into_inner);
-            let statuses = health.statuses(Instant::now(), replaced(), publishers.load(Ordering::Relaxed));
-            array(now(&clock), &node, &health.facts().topic, statuses)
+            let publishers = publishers.load(Ordering::Relaxed);
+            let statuses = health.statuses(Instant::now(), slot.replaced(), publishers);
+            array(now(clock), node, &health.camera().topic, statuses)
         };
         if let Err(error) = publisher.publish(&message) {
             tracing::error!("diagnostics were not published: {error}");

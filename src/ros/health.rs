@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// Results over which latencies are reported.
 const WINDOW: usize = 300;
 
+/// A frame that takes longer is reported as stuck: no network fit for a vehicle takes so long.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+
 /// REP-107 levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
@@ -27,22 +30,28 @@ pub(super) struct Status {
     pub(super) values: Vec<(String, String)>,
 }
 
-/// What never changes while the node runs.
+/// What is known when the node starts.
 #[derive(Debug, Clone)]
-pub(super) struct Facts {
+pub(super) struct Camera {
+    /// Fully qualified, remapped.
     pub(super) topic: String,
     pub(super) qos: String,
+    pub(super) budget_ms: f64,
+    pub(super) stale_after: Duration,
+}
+
+/// What is known once the model is warm.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
     pub(super) identity: Identity,
     pub(super) settings: PipelineSettings,
     pub(super) provider: String,
-    pub(super) budget_ms: f64,
-    pub(super) stale_after: Duration,
 }
 
 /// What a published frame took, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Times {
-    /// From the image's stamp to the labels' publication.
+    /// From the image's stamp to the labels' publication; below 0 where the stamp is ahead of the clock.
     pub(super) latency: f64,
     pub(super) preprocess: f64,
     pub(super) inference: f64,
@@ -74,7 +83,8 @@ impl Times {
 
 /// The books.
 pub(super) struct Health {
-    facts: Facts,
+    camera: Camera,
+    ready: Option<Ready>,
     started: Instant,
     frames_in: u64,
     frames_out: u64,
@@ -82,17 +92,26 @@ pub(super) struct Health {
     frames_failed: u64,
     frames_over_age: u64,
     last_image: Option<Instant>,
+    last_result: Option<Instant>,
+    /// Since when the frame in work is.
+    began: Option<Instant>,
     image: (u32, u32),
     encoding: String,
     rejected: Option<String>,
     failed: Option<String>,
+    /// Age of the last image where that was over the budget on arrival.
+    over_age: Option<f64>,
+    /// Why `~/camera_info` is not published though it is wanted.
+    no_camera_info: Option<String>,
     windows: [Window; 5],
+    last: Times,
 }
 
 impl Health {
-    pub(super) fn new(facts: Facts, now: Instant) -> Self {
+    pub(super) fn new(camera: Camera, now: Instant) -> Self {
         Self {
-            facts,
+            camera,
+            ready: None,
             started: now,
             frames_in: 0,
             frames_out: 0,
@@ -100,16 +119,26 @@ impl Health {
             frames_failed: 0,
             frames_over_age: 0,
             last_image: None,
+            last_result: None,
+            began: None,
             image: (0, 0),
             encoding: String::new(),
             rejected: None,
             failed: None,
+            over_age: None,
+            no_camera_info: None,
             windows: [(); 5].map(|()| Window::new(WINDOW)),
+            last: Times::default(),
         }
     }
 
-    pub(super) fn facts(&self) -> &Facts {
-        &self.facts
+    pub(super) fn camera(&self) -> &Camera {
+        &self.camera
+    }
+
+    /// The model is warm.
+    pub(super) fn ready(&mut self, ready: Ready) {
+        self.ready = Some(ready);
     }
 
     /// An image came out of the middleware.
@@ -118,53 +147,62 @@ impl Health {
         self.last_image = Some(now);
     }
 
-    /// What the images are like.
-    pub(super) fn saw(&mut self, width: u32, height: u32, encoding: &str) {
+    /// Work on an image began.
+    pub(super) fn began(&mut self, now: Instant, width: u32, height: u32, encoding: &str) {
+        self.began = Some(now);
         self.image = (width, height);
         if encoding != self.encoding {
             self.encoding = encoding.chars().take(40).collect();
         }
     }
 
-    /// An image was refused. True where the reason is new, so that the log says it once.
-    pub(super) fn reject(&mut self, reason: String) -> bool {
+    /// The image was refused.
+    pub(super) fn reject(&mut self, reason: String) {
+        self.began = None;
         self.frames_rejected += 1;
-        let new = self.rejected.as_ref() != Some(&reason);
         self.rejected = Some(reason);
-        new
     }
 
-    /// The network or its output failed on a good image. True where the reason is new.
-    pub(super) fn fail(&mut self, reason: String) -> bool {
+    /// The network or its output failed on a good image.
+    pub(super) fn fail(&mut self, reason: String) {
+        self.began = None;
         self.frames_failed += 1;
         self.rejected = None;
-        let new = self.failed.as_ref() != Some(&reason);
         self.failed = Some(reason);
-        new
     }
 
-    /// An image was too old to begin with.
-    pub(super) fn over_age(&mut self) {
+    /// The image was too old to go on with.
+    pub(super) fn over_age(&mut self, age_ms: f64) {
+        self.began = None;
         self.frames_over_age += 1;
+        self.over_age = Some(age_ms);
     }
 
     /// A result was published.
-    pub(super) fn publish(&mut self, times: Times) {
+    pub(super) fn publish(&mut self, now: Instant, times: Times, no_camera_info: Option<String>) {
+        self.began = None;
         self.frames_out += 1;
+        self.last_result = Some(now);
         self.rejected = None;
         self.failed = None;
+        self.over_age = None;
+        self.no_camera_info = no_camera_info;
+        self.last = times;
         for (window, (_, ms)) in self.windows.iter_mut().zip(times.named()) {
-            window.push(ms);
+            // A stamp ahead of the clock says nothing about latency: it is reported, not averaged.
+            if ms >= 0.0 {
+                window.push(ms);
+            }
         }
     }
 
     /// The three statuses of `/diagnostics`. `replaced` and `publishers` are known elsewhere.
     pub(super) fn statuses(&self, now: Instant, replaced: u64, publishers: usize) -> [Status; 3] {
-        [self.camera(now, replaced, publishers), self.inference(), self.latency()]
+        [self.camera_status(now, replaced, publishers), self.inference_status(now), self.latency_status()]
     }
 
-    fn camera(&self, now: Instant, replaced: u64, publishers: usize) -> Status {
-        let Facts { topic, qos, stale_after, .. } = &self.facts;
+    fn camera_status(&self, now: Instant, replaced: u64, publishers: usize) -> Status {
+        let Camera { topic, qos, stale_after, .. } = &self.camera;
         let age = self.last_image.map(|t| now.duration_since(t));
         let (state, level, message) = match age {
             None => {
@@ -181,9 +219,12 @@ impl Health {
                 );
                 ("stale", Level::Warn, message)
             }
-            Some(_) => match &self.rejected {
-                Some(reason) => ("rejected", Level::Error, format!("rejected: {reason}")),
-                None => ("active", Level::Ok, "active".into()),
+            Some(_) => match (&self.rejected, &self.no_camera_info) {
+                (Some(reason), _) => ("rejected", Level::Error, format!("rejected: {reason}")),
+                (None, Some(reason)) => {
+                    ("active", Level::Warn, format!("active, but ~/camera_info is not published: {reason}"))
+                }
+                (None, None) => ("active", Level::Ok, "active".into()),
             },
         };
         let values = vec![
@@ -197,42 +238,58 @@ impl Health {
             value("frames_rejected", self.frames_rejected),
             value("frames_failed", self.frames_failed),
             value("frames_over_age", self.frames_over_age),
-            value("last_image_age_s", age.map_or("none".into(), |a| format!("{:.3}", a.as_secs_f64()))),
+            value("last_image_age_s", seconds(age)),
             value("image_size", format!("{}x{}", self.image.0, self.image.1)),
             value("encoding", &self.encoding),
         ];
         Status { task: "camera", level, message, values }
     }
 
-    fn inference(&self) -> Status {
-        let Facts { identity, settings, provider, .. } = &self.facts;
-        let (level, message) = match &self.failed {
-            None => (Level::Ok, "running".into()),
-            Some(reason) => (Level::Error, format!("failed: {reason}")),
+    fn inference_status(&self, now: Instant) -> Status {
+        let at_work = self.began.map(|t| now.duration_since(t)).filter(|t| *t > STUCK_AFTER);
+        let (level, message) = match (&self.ready, at_work, &self.failed) {
+            (None, ..) => (Level::Warn, "warming up".into()),
+            (_, Some(t), _) => {
+                (Level::Error, format!("stuck: at work on one frame for {:.1} s", t.as_secs_f64()))
+            }
+            (_, None, Some(reason)) => (Level::Error, format!("failed: {reason}")),
+            (_, None, None) => (Level::Ok, "running".into()),
         };
-        let values = vec![
-            value("model", &identity.model),
-            value("model_sha256", &identity.model_sha256),
-            value("score", settings.score),
-            value("threshold", settings.threshold),
-            value("threshold_origin", &settings.threshold_origin),
-            value("provider", provider),
-            value("onnxruntime", &identity.runtime),
-            value("input_size", settings.input_size),
-        ];
+        let since = self.last_result.map(|t| now.duration_since(t));
+        let mut values = vec![value("last_result_age_s", seconds(since))];
+        if let Some(Ready { identity, settings, provider }) = &self.ready {
+            values.extend([
+                value("model", &identity.model),
+                value("model_sha256", &identity.model_sha256),
+                value("score", settings.score),
+                value("threshold", settings.threshold),
+                value("threshold_origin", &settings.threshold_origin),
+                value("provider", provider),
+                value("onnxruntime", &identity.runtime),
+                value("input_size", settings.input_size),
+            ]);
+        }
+        values.push(value("version", crate::VERSION));
         Status { task: "inference", level, message, values }
     }
 
-    fn latency(&self) -> Status {
-        let budget = self.facts.budget_ms;
+    fn latency_status(&self) -> Status {
+        let budget = self.camera.budget_ms;
         let all = self.windows.each_ref().map(Window::percentiles);
         let p95 = all[0].map(|p| p.p95);
-        let (level, message) = match p95 {
-            None => (Level::Ok, "no frame yet".into()),
-            Some(p95) if budget > 0.0 && p95 > budget => {
+        let (level, message) = match (self.over_age, p95) {
+            (Some(age), _) => (
+                Level::Error,
+                format!("images arrive {age:.1} ms old, over the budget of {budget} ms: none is begun"),
+            ),
+            _ if self.last.latency < 0.0 => {
+                (Level::Warn, format!("stamps are {:.1} ms ahead of the clock", -self.last.latency))
+            }
+            (None, None) => (Level::Ok, "no frame yet".into()),
+            (None, Some(p95)) if budget > 0.0 && p95 > budget => {
                 (Level::Warn, format!("p95 {p95:.1} ms is over the budget of {budget} ms"))
             }
-            Some(p95) => (Level::Ok, format!("p95 {p95:.1} ms")),
+            (None, Some(p95)) => (Level::Ok, format!("p95 {p95:.1} ms")),
         };
         let frames = all[0].map_or(0, |p| p.count);
         let mut values = vec![value("budget_ms", budget), value("frames", frames)];
@@ -251,91 +308,10 @@ pub(super) fn value(key: &str, value: impl ToString) -> (String, String) {
     (key.to_owned(), value.to_string())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::preprocess::geometry::{Fit, OutputSize, Size};
-    use crate::score::Score;
-
-    fn health(budget_ms: f64) -> (Health, Instant) {
-        let settings = PipelineSettings {
-            score: Score::Hybrid,
-            threshold: -0.5,
-            threshold_origin: "test".into(),
-            input_size: Size { width: 8, height: 8 },
-            fit: Fit::Stretch,
-            region: None,
-            output_size: OutputSize::Camera,
-        };
-        let identity = Identity { model: "m".into(), model_sha256: "s".into(), runtime: "r".into() };
-        let now = Instant::now();
-        let facts = Facts {
-            topic: "/camera".into(),
-            qos: "best effort".into(),
-            identity,
-            settings,
-            provider: "cpu".into(),
-            budget_ms,
-            stale_after: Duration::from_secs(1),
-        };
-        (Health::new(facts, now), now)
-    }
-
-    fn get<'a>(status: &'a Status, key: &str) -> &'a str {
-        &status.values.iter().find(|(k, _)| k == key).unwrap().1
-    }
-
-    #[test]
-    fn a_camera_waits_is_active_goes_stale_and_comes_back() {
-        let (mut h, t) = health(0.0);
-        let camera = |h: &Health, s: f64| h.statuses(t + Duration::from_secs_f64(s), 2, 1)[0].clone();
-        let waiting = camera(&h, 3.0);
-        assert_eq!((waiting.level, get(&waiting, "state")), (Level::Warn, "waiting"));
-        assert!(waiting.message.contains("/camera") && waiting.message.contains("best effort"));
-        h.arrived(t + Duration::from_secs(4));
-        assert_eq!(get(&camera(&h, 4.5), "state"), "active");
-        assert_eq!(get(&camera(&h, 4.5), "frames_replaced"), "2");
-        let stale = camera(&h, 6.3);
-        assert_eq!((stale.level, get(&stale, "state")), (Level::Warn, "stale"));
-        assert!(stale.message.contains("2.3 s"), "{}", stale.message);
-        h.arrived(t + Duration::from_secs(7));
-        assert_eq!(camera(&h, 7.0).level, Level::Ok);
-    }
-
-    #[test]
-    fn a_refused_image_is_told_until_a_good_one_is_published() {
-        let (mut h, t) = health(0.0);
-        h.arrived(t);
-        assert!(h.reject("too small".into()));
-        assert!(!h.reject("too small".into()), "said once");
-        let s = &h.statuses(t, 0, 1)[0];
-        assert_eq!((s.level, s.message.as_str()), (Level::Error, "rejected: too small"));
-        assert_eq!(get(s, "frames_rejected"), "2");
-        h.publish(Times::default());
-        assert_eq!(h.statuses(t, 0, 1)[0].level, Level::Ok);
-    }
-
-    #[test]
-    fn a_failed_inference_is_an_error_until_one_succeeds() {
-        let (mut h, t) = health(0.0);
-        h.arrived(t);
-        assert!(h.fail("broken".into()));
-        let s = &h.statuses(t, 0, 1)[1];
-        assert_eq!((s.level, s.message.as_str()), (Level::Error, "failed: broken"));
-        h.publish(Times::default());
-        assert_eq!(h.statuses(t, 0, 1)[1].message, "running");
-    }
-
-    #[test]
-    fn latency_over_the_budget_is_a_warning() {
-        let (mut h, t) = health(50.0);
-        assert_eq!(h.statuses(t, 0, 1)[2].message, "no frame yet");
-        h.publish(Times { latency: 49.0, inference: 30.0, ..Times::default() });
-        let s = h.statuses(t, 0, 1)[2].clone();
-        assert_eq!((s.level, get(&s, "inference_ms_p99"), get(&s, "frames")), (Level::Ok, "30.000", "1"));
-        h.publish(Times { latency: 51.0, ..Times::default() });
-        let s = &h.statuses(t, 0, 1)[2];
-        assert_eq!(s.level, Level::Warn);
-        assert!(s.message.contains("51.0") && s.message.contains("50 ms"), "{}", s.message);
-    }
+fn seconds(age: Option<Duration>) -> String {
+    age.map_or("none".into(), |a| format!("{:.3}", a.as_secs_f64()))
 }
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

@@ -1,91 +1,131 @@
-//! The inference thread: takes the newest image, walks it, publishes, keeps the books.
+//! The inference thread: makes the model ready, then takes the newest image, walks it, publishes, keeps the
+//! books, until the slot is closed.
 
 use super::convert;
-use super::health::{Health, Level, Status, Times, value};
-use super::outputs::Outputs;
+use super::health::{Health, Level, Ready, Status, Times, value};
+use super::logging::Throttle;
+use super::outputs::{Labelled, Outputs};
+use crate::assemble::{Assembly, Identity};
+use crate::labels::Taxonomy;
 use crate::latest::Latest;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, StepError};
 use r2r::sensor_msgs::msg::Image;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+/// What the thread works with besides the model.
 pub(super) struct Inference {
     pub(super) slot: Arc<Latest<Image>>,
-    pub(super) pipeline: Pipeline,
     pub(super) outputs: Outputs,
     pub(super) health: Arc<Mutex<Health>>,
     /// The node's clock, for ages: sim time where that is on.
     pub(super) clock: Arc<Mutex<r2r::Clock>>,
+    pub(super) budget_ms: f64,
 }
 
 impl Inference {
     /// Until the slot is closed; a frame that was begun is finished.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self, assembly: Assembly) {
+        let Assembly { mut pipeline, taxonomy, identity } = assembly;
+        self.outputs.publish_label_info(&taxonomy, pipeline.settings().threshold);
+        lock(&self.health).ready(Ready {
+            identity: identity.clone(),
+            settings: pipeline.settings().clone(),
+            provider: pipeline.provider().to_owned(),
+        });
+        let mut complaints = Throttle::default();
         while let Some(image) = self.slot.take() {
-            self.frame(&image);
+            let refusal = match self.frame(&image, &mut pipeline, &taxonomy, &identity) {
+                Ok(()) => continue,
+                Err(refusal) => refusal,
+            };
+            if let Some(held) = complaints.speak(Instant::now()) {
+                match &refusal {
+                    Refusal::Image(reason) => tracing::warn!(held, "image rejected: {reason}"),
+                    Refusal::Inference(reason) => tracing::error!(held, "no result: {reason}"),
+                    Refusal::Age(ms) => {
+                        tracing::warn!(
+                            held,
+                            "image is {ms:.1} ms old, over the budget of {} ms",
+                            self.budget_ms
+                        );
+                    }
+                }
+            }
+            let mut health = lock(&self.health);
+            match refusal {
+                Refusal::Image(reason) => health.reject(reason),
+                Refusal::Inference(reason) => health.fail(reason),
+                Refusal::Age(ms) => health.over_age(ms),
+            }
         }
     }
 
-    fn frame(&mut self, image: &Image) {
-        let budget_ms = self.health().facts().budget_ms;
-        self.health().saw(image.width, image.height, &image.encoding);
-        if budget_ms > 0.0 && self.age_ms(image) > budget_ms {
-            self.health().over_age();
-            return;
+    fn frame(
+        &mut self,
+        image: &Image,
+        pipeline: &mut Pipeline,
+        taxonomy: &Taxonomy,
+        identity: &Identity,
+    ) -> Result<(), Refusal> {
+        lock(&self.health).began(Instant::now(), image.width, image.height, &image.encoding);
+        let age_ms = self.age_ms(image);
+        if self.is_over_budget(age_ms) {
+            return Err(Refusal::Age(age_ms));
         }
-        let frame = match convert::frame(image) {
-            Ok(frame) => frame,
-            Err(error) => return self.reject(error.to_string()),
-        };
+        let frame = convert::frame(image).map_err(|e| Refusal::Image(e.to_string()))?;
 
         let mut times = Times::default();
         let mut last = Instant::now();
-        let stepped = self.pipeline.step(&frame, &mut |stage| {
-            times.set(stage, lap_ms(&mut last));
-        });
-        if let Err(error) = stepped {
-            return if error.is_input() {
-                self.reject(error.to_string())
-            } else {
-                self.fail(error.to_string())
-            };
-        }
+        pipeline.step(&frame, &mut |stage| times.set(stage, lap_ms(&mut last)))?;
 
-        let (header, segmentation) = (&image.header, self.pipeline.segmentation());
-        self.outputs.publish_labels(header, segmentation);
+        let (Some(segmentation), Some(geometry)) = (pipeline.segmentation(), pipeline.geometry()) else {
+            return Err(Refusal::Inference("the pipeline kept no result of its step".into()));
+        };
+        let settings = pipeline.settings();
+        let of = Labelled { header: &image.header, frame, segmentation, geometry, settings, taxonomy };
+        self.outputs.publish_labels(&of);
         times.latency = self.age_ms(image);
-        let over_budget = budget_ms > 0.0 && times.latency > budget_ms;
-        let geometry = self.pipeline.geometry();
-        self.outputs.publish_data(header, segmentation, geometry, &times, || {
-            frame_status(&self.pipeline, &lock(&self.health), &times, over_budget)
+        let over_budget = self.is_over_budget(times.latency);
+        let budget_ms = self.budget_ms;
+        let camera_info = self.outputs.publish_data(&of, &times, || {
+            frame_status(&of, identity, pipeline.provider(), &times, over_budget.then_some(budget_ms))
         });
-        self.outputs.publish_pictures(header, segmentation, &frame, geometry);
+        self.outputs.publish_pictures(&of);
         times.publish = lap_ms(&mut last);
-        self.health().publish(times);
+        lock(&self.health).publish(Instant::now(), times, camera_info.err());
         tracing::trace!(latency_ms = times.latency, "published");
+        Ok(())
     }
 
-    fn reject(&self, reason: String) {
-        if self.health().reject(reason.clone()) {
-            tracing::warn!("image rejected: {reason}");
-        }
-    }
-
-    fn fail(&self, reason: String) {
-        if self.health().fail(reason.clone()) {
-            tracing::error!("no result: {reason}");
-        }
-    }
-
-    fn health(&self) -> MutexGuard<'_, Health> {
-        lock(&self.health)
+    fn is_over_budget(&self, ms: f64) -> bool {
+        self.budget_ms > 0.0 && ms > self.budget_ms
     }
 
     /// From the image's stamp to now, in the node's clock.
     fn age_ms(&self, image: &Image) -> f64 {
-        let now = lock(&self.clock).get_now().unwrap_or_default();
-        let now_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+        let now_ns = match lock(&self.clock).get_now() {
+            Ok(now) => i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
+            Err(error) => {
+                tracing::error!("the ROS clock does not tell the time: {error}");
+                return f64::NAN;
+            }
+        };
         now_ns.saturating_sub(convert::stamp_ns(&image.header)) as f64 / 1e6
+    }
+}
+
+/// Why an image has no result.
+enum Refusal {
+    Image(String),
+    Inference(String),
+    /// In milliseconds, over the budget before work began.
+    Age(f64),
+}
+
+impl From<StepError> for Refusal {
+    fn from(error: StepError) -> Self {
+        if error.is_input() { Self::Image(error.to_string()) } else { Self::Inference(error.to_string()) }
     }
 }
 
@@ -102,30 +142,33 @@ fn lap_ms(last: &mut Instant) -> f64 {
 }
 
 /// What `~/frame_status` says of one result.
-fn frame_status(pipeline: &Pipeline, health: &Health, times: &Times, over_budget: bool) -> Status {
-    let (settings, facts) = (pipeline.settings(), health.facts());
-    let segmentation = pipeline.segmentation();
+fn frame_status(
+    of: &Labelled<'_>,
+    identity: &Identity,
+    provider: &str,
+    times: &Times,
+    missed_budget_ms: Option<f64>,
+) -> Status {
     let ms = |v: f64| format!("{v:.3}");
     let values = vec![
         value("age_ms", ms(times.latency)),
         value("preprocess_ms", ms(times.preprocess)),
         value("inference_ms", ms(times.inference)),
         value("score_ms", ms(times.score)),
-        value("input_size", settings.input_size),
-        value("output_size", segmentation.size),
-        value("score", settings.score),
-        value("threshold", settings.threshold),
-        value("model", &facts.identity.model),
-        value("model_sha256", &facts.identity.model_sha256),
-        value("provider", &facts.provider),
-        value("unknown_share", segmentation.counts.unknown_share()),
-        value("non_finite_share", segmentation.counts.non_finite_share()),
-        value("over_budget", over_budget),
+        value("input_size", of.settings.input_size),
+        value("output_size", of.segmentation.size),
+        value("score", of.settings.score),
+        value("threshold", of.settings.threshold),
+        value("model", &identity.model),
+        value("model_sha256", &identity.model_sha256),
+        value("provider", provider),
+        value("unknown_share", of.segmentation.counts.unknown_share()),
+        value("non_finite_share", of.segmentation.counts.non_finite_share()),
+        value("over_budget", missed_budget_ms.is_some()),
     ];
-    let (level, message) = if over_budget {
-        (Level::Warn, format!("{:.1} ms is over the budget of {} ms", times.latency, facts.budget_ms))
-    } else {
-        (Level::Ok, "labelled".into())
+    let (level, message) = match missed_budget_ms {
+        Some(budget) => (Level::Warn, format!("{:.1} ms is over the budget of {budget} ms", times.latency)),
+        None => (Level::Ok, "labelled".into()),
     };
     Status { task: "frame", level, message, values }
 }

@@ -1,17 +1,30 @@
-//! tracing's events into ROS's log: console, file and /rosout are one path, so nothing is said twice.
+//! tracing's events into ROS's log: the console and log file by rcutils, /rosout by a publisher of our own,
+//! since the client library makes none.
 //!
-//! Before the ROS context exists events go to stderr as they are.
+//! Before the node exists, and for what is below INFO, events go to stderr as they are: ROS's own level would
+//! drop the latter whatever `RUST_LOG` says.
 
+use r2r::rcl_interfaces::msg::Log;
+use r2r::{LogSeverity, QosProfile};
 use std::fmt::Write;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry};
 
-/// The node's logger name, once there is a node: /rosout is bound to it.
-static LOGGER: OnceLock<String> = OnceLock::new();
+/// Once there is a node.
+static ROS_LOG: OnceLock<RosLog> = OnceLock::new();
+
+/// A node's log.
+struct RosLog {
+    /// `namespace.node`.
+    name: String,
+    rosout: Mutex<r2r::Publisher<Log>>,
+    clock: Arc<Mutex<r2r::Clock>>,
+}
 
 /// Starts logging, filtered by `RUST_LOG` (default `info`).
 pub(super) fn start() {
@@ -20,9 +33,57 @@ pub(super) fn start() {
     let _ = Registry::default().with(filter).with(RosLayer).try_init();
 }
 
-/// From now on events go through this node's ROS logger.
-pub(super) fn attach(logger: &str) {
-    let _ = LOGGER.set(logger.to_owned());
+/// From now on events go into this node's log.
+///
+/// # Errors
+/// The middleware refuses /rosout.
+pub(super) fn attach(node: &mut r2r::Node) -> r2r::Result<()> {
+    // As rcl's own: who comes late still sees the last messages.
+    let qos =
+        QosProfile::default().reliable().keep_last(1000).transient_local().lifespan(Duration::from_secs(10));
+    let rosout = Mutex::new(node.create_publisher("/rosout", qos)?);
+    let log = RosLog { name: node.logger().to_owned(), rosout, clock: node.get_ros_clock() };
+    let _ = ROS_LOG.set(log);
+    Ok(())
+}
+
+impl RosLog {
+    fn say(&self, severity: LogSeverity, level: u8, text: &str, event: &Event<'_>) {
+        let (file, line) = (event.metadata().file().unwrap_or(""), event.metadata().line().unwrap_or(0));
+        r2r::log(text, &self.name, file, line, severity);
+        let message = Log {
+            stamp: super::diagnostics::now(&self.clock).stamp,
+            level,
+            name: self.name.clone(),
+            msg: text.to_owned(),
+            file: file.to_owned(),
+            function: event.metadata().module_path().unwrap_or("").to_owned(),
+            line,
+        };
+        // What cannot be published was said on the console just above.
+        let _ = self.rosout.lock().unwrap_or_else(PoisonError::into_inner).publish(&message);
+    }
+}
+
+/// Lets one message through per period and counts the rest: a camera may fail thirty times a second.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    last: Option<Instant>,
+    held: u64,
+}
+
+impl Throttle {
+    const PERIOD: Duration = Duration::from_secs(5);
+
+    /// Whether to speak now; if so, how many were held back since the last time.
+    pub(super) fn speak(&mut self, now: Instant) -> Option<u64> {
+        if self.last.is_some_and(|t| now.duration_since(t) < Self::PERIOD) {
+            self.held += 1;
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.held))
+    }
 }
 
 struct RosLayer;
@@ -33,19 +94,18 @@ impl<S: Subscriber> Layer<S> for RosLayer {
         event.record(&mut text);
         let text = format!("{}{}", text.message, text.fields);
         let metadata = event.metadata();
-        let Some(logger) = LOGGER.get() else {
-            eprintln!("[{}] {text}", metadata.level());
-            return;
-        };
         let severity = match *metadata.level() {
-            Level::ERROR => r2r::LogSeverity::Error,
-            Level::WARN => r2r::LogSeverity::Warn,
-            Level::INFO => r2r::LogSeverity::Info,
-            Level::DEBUG | Level::TRACE => r2r::LogSeverity::Debug,
+            Level::ERROR => Some((LogSeverity::Error, Log::ERROR as u8)),
+            Level::WARN => Some((LogSeverity::Warn, Log::WARN as u8)),
+            Level::INFO => Some((LogSeverity::Info, Log::INFO as u8)),
+            Level::DEBUG | Level::TRACE => None,
         };
         // A NUL would end the C string, and r2r takes it for a mistake.
         let text = text.replace('\0', "\\0");
-        r2r::log(&text, logger, metadata.file().unwrap_or(""), metadata.line().unwrap_or(0), severity);
+        match (ROS_LOG.get(), severity) {
+            (Some(log), Some((severity, level))) => log.say(severity, level, &text, event),
+            _ => eprintln!("[{}] {text}", metadata.level()),
+        }
     }
 }
 
@@ -63,5 +123,20 @@ impl Visit for Text {
             "message" => write!(self.message, "{value:?}"),
             name => write!(self.fields, ", {name}={value:?}"),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_a_line_per_period_that_says_how_many() {
+        let (mut throttle, start) = (Throttle::default(), Instant::now());
+        let mut at = |s: f64| throttle.speak(start + Duration::from_secs_f64(s));
+        assert_eq!(at(0.0), Some(0));
+        assert_eq!((at(0.1), at(4.9)), (None, None));
+        assert_eq!(at(5.1), Some(2));
+        assert_eq!(at(20.0), Some(0));
     }
 }

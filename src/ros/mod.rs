@@ -9,6 +9,7 @@
 //! [`node::run`] wires it, [`inference`] is the loop of a frame, [`outputs`] owns the publishers, [`health`]
 //! keeps the books that [`diagnostics`] publishes. tokio carries control, images never wait in a queue.
 
+mod arguments;
 mod camera_info;
 mod convert;
 mod diagnostics;

@@ -1,15 +1,15 @@
 //! The wiring: parameters, subscriptions, threads, and the way out.
 
-use super::diagnostics;
-use super::health::{Facts, Health};
+use super::arguments::{Arguments, Names};
+use super::diagnostics::{self, Sources};
+use super::health::{Camera, Health};
 use super::inference::Inference;
 use super::logging;
-use super::outputs::{self, LatestInfo, Outputs};
+use super::outputs::{LatestInfo, Outputs};
 use super::parameters::{self, Declared};
 use crate::assemble::{AssembleError, Assembly};
 use crate::config::{ConfigError, Parameters};
 use crate::latest::Latest;
-use crate::score::cpu;
 use futures::StreamExt;
 use r2r::sensor_msgs::msg::{CameraInfo, Image};
 use r2r::{Context, Node, QosProfile};
@@ -18,14 +18,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 /// How the camera is subscribed to, in words for diagnostics.
 const CAMERA_QOS: &str = "best effort, volatile, keep last 5";
 
+/// How long a frame, or a model that is being loaded, is waited for at the end.
+const FINISH_WITHIN: Duration = Duration::from_secs(10);
+
 /// Why the node did not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
+    /// The command line.
+    #[error("{0}")]
+    Usage(String),
     /// The parameters.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -48,9 +57,12 @@ pub enum NodeError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// The thread that does the work is gone.
-    #[error("the inference thread ended by itself: this is a defect of the program, see its message above")]
-    InferenceDied,
+    /// A part that must not end did.
+    #[error("{0} ended by itself: this is a defect of the program, see its message above")]
+    Died(&'static str),
+    /// The last frame was not waited for any longer.
+    #[error("the frame in work did not end within {} s: left without it", FINISH_WITHIN.as_secs())]
+    Stuck,
 }
 
 fn ros(doing: impl Into<String>) -> impl FnOnce(r2r::Error) -> NodeError {
@@ -64,34 +76,39 @@ fn system(doing: &'static str) -> impl FnOnce(std::io::Error) -> NodeError {
 
 /// A program's main: runs the node around what `assemble` makes of the parameters.
 ///
-/// Exit code 0 after SIGINT or SIGTERM, 2 where parameters or model are not usable, 1 for anything else.
-pub fn main(assemble: impl FnOnce(&Parameters) -> Result<Assembly, AssembleError>) -> ExitCode {
+/// Exit code 0 after SIGINT or SIGTERM; 2 where command line, parameters or model are not usable; 1 for
+/// anything else.
+pub fn main<A>(assemble: A) -> ExitCode
+where
+    A: FnOnce(&Parameters) -> Result<Assembly, AssembleError> + Send + 'static,
+{
     logging::start();
     match run(assemble) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
-            let usage = matches!(error, NodeError::Config(_) | NodeError::Assemble(_));
+            let usage = matches!(error, NodeError::Usage(_) | NodeError::Config(_) | NodeError::Assemble(_));
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }
 }
 
-fn run(assemble: impl FnOnce(&Parameters) -> Result<Assembly, AssembleError>) -> Result<(), NodeError> {
-    let context = Context::create().map_err(ros("reading the ROS arguments"))?;
-    let mut node = Node::create(context, "open_set", "").map_err(ros("creating the node"))?;
-    logging::attach(node.logger());
-
+fn run<A>(assemble: A) -> Result<(), NodeError>
+where
+    A: FnOnce(&Parameters) -> Result<Assembly, AssembleError> + Send + 'static,
+{
+    let arguments = Arguments::of_process()?;
+    let mut node = Node::create(context()?, "open_set", "").map_err(ros("creating the node"))?;
+    logging::attach(&mut node).map_err(ros("creating /rosout"))?;
+    let doing = "reading the node's name";
+    let names =
+        Names::new(node.fully_qualified_name().map_err(ros(doing))?, node.namespace().map_err(ros(doing))?);
     let parameters = {
         let overrides = node.params.lock().unwrap_or_else(PoisonError::into_inner);
-        parameters::read(&overrides)?
+        parameters::read(&overrides, &arguments)?
     };
     parameters.check_node()?;
-    let threads = parameters.runtime()?.threads;
-    cpu::start_workers(threads).map_err(system("starting the scoring threads"))?;
-
-    let Assembly { pipeline, taxonomy, identity } = assemble(&parameters)?;
-    let settings = pipeline.settings().clone();
+    parameters.runtime()?;
 
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -99,90 +116,157 @@ fn run(assemble: impl FnOnce(&Parameters) -> Result<Assembly, AssembleError>) ->
         .enable_all()
         .build()
         .map_err(system("starting the control thread"))?;
+    let mut signals = tokio.block_on(async { Signals::new() })?;
+    let mut tasks = JoinSet::new();
 
     let declared = Arc::new(Mutex::new(Declared::new(&parameters)?));
     let (parameter_services, _changes) =
         node.make_derived_parameter_handler(declared).map_err(ros("declaring parameters"))?;
+    // Not among the tasks: a caller that leaves before its answer must not stop the node.
     tokio.spawn(parameter_services);
 
-    let info = match outputs::wants_camera_info(&settings) {
-        true => Some(subscribe_info(&mut node, &parameters.camera_info_topic(), &tokio)?),
-        false => None,
+    let topic = arguments.resolve(&names, &parameters.camera_topic);
+    // REP-107's `node: task`, with the namespace, so that two cameras' nodes are told apart.
+    let status_name = names.node.trim_start_matches('/').to_owned();
+    let info = match parameters.output_size.as_str() {
+        "camera" => None,
+        _ => Some(arguments.resolve(&names, &parameters.camera_info_topic(&topic))),
     };
-    let provider = pipeline.provider().to_owned();
-    let outputs = Outputs::new(&mut node, &parameters, settings.clone(), taxonomy, info)
+    let info = info.map(|topic| subscribe_info(&mut node, topic, &tokio, &mut tasks)).transpose()?;
+    let outputs = Outputs::new(&mut node, &parameters, status_name.clone(), topic.clone(), info)
         .map_err(ros("creating the publishers"))?;
 
-    let topic = parameters.camera_topic.clone();
-    let facts = Facts {
+    let camera = Camera {
         topic: topic.clone(),
         qos: CAMERA_QOS.into(),
-        identity,
-        settings,
-        provider,
         budget_ms: parameters.latency_budget_ms,
         stale_after: Duration::from_secs_f64(parameters.stale_after_s),
     };
-    let health = Arc::new(Mutex::new(Health::new(facts, Instant::now())));
+    let health = Arc::new(Mutex::new(Health::new(camera, Instant::now())));
     let slot = Arc::new(Latest::default());
     let clock = node.get_ros_clock();
+    subscribe_camera(&mut node, &topic, &slot, &health, &tokio, &mut tasks)?;
 
-    subscribe_camera(&mut node, &topic, &slot, &health, &tokio)?;
     let publishers = Arc::new(AtomicUsize::new(0));
     let diagnostics =
         node.create_publisher("/diagnostics", QosProfile::default()).map_err(ros("creating /diagnostics"))?;
-    tokio.spawn(diagnostics::publish_forever(
-        diagnostics,
-        node.name().map_err(ros("reading the node's name"))?,
-        Arc::clone(&clock),
-        Arc::clone(&health),
-        {
-            let slot = Arc::clone(&slot);
-            move || slot.replaced()
-        },
-        Arc::clone(&publishers),
-    ));
+    let sources = Sources {
+        node: status_name,
+        clock: Arc::clone(&clock),
+        health: Arc::clone(&health),
+        slot: Arc::clone(&slot),
+        publishers: Arc::clone(&publishers),
+    };
+    tasks.spawn_on(diagnostics::publish_forever(diagnostics, sources), tokio.handle());
 
-    let inference = Inference { slot: Arc::clone(&slot), pipeline, outputs, health, clock };
-    let inference = thread("open_set-infer", move || inference.run())?;
     let stop = Arc::new(AtomicBool::new(false));
-    let spin = thread("open_set-spin", {
+    let spin = Worker::start("open_set-spin", {
         let stop = Arc::clone(&stop);
         move || spin(&mut node, &topic, &publishers, &stop)
     })?;
+    // The model is made ready on the thread that runs it, so that diagnostics speak and signals count meanwhile.
+    let inference = Inference {
+        slot: Arc::clone(&slot),
+        outputs,
+        health,
+        clock,
+        budget_ms: parameters.latency_budget_ms,
+    };
+    let mut inference = Worker::start("open_set-infer", move || {
+        assemble(&parameters).map(|assembly| inference.run(assembly))
+    })?;
 
-    let ended = tokio.block_on(wait_for_end(&inference));
+    let mut spin = spin;
+    let why = tokio.block_on(async {
+        tokio::select! {
+            () = signals.next() => Ok(()),
+            () = inference.ended() => Ok(()), // why is asked below
+            () = spin.ended() => Err(NodeError::Died("the middleware's thread")),
+            _ = tasks.join_next() => Err(NodeError::Died("a control task")),
+        }
+    });
     // Finish the frame, then stop the middleware, then drop it.
     slot.close();
-    let died = inference.join().is_err();
-    stop.store(true, Ordering::Relaxed);
-    let _ = spin.join();
-    match ended {
-        Err(error) => Err(error),
-        Ok(()) if died => Err(NodeError::InferenceDied),
-        Ok(()) => Ok(()),
-    }
-}
-
-fn thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, NodeError> {
-    std::thread::Builder::new().name(name.into()).spawn(work).map_err(system(name))
-}
-
-/// Waits for SIGINT or SIGTERM, and for the inference thread, which must not end before them.
-async fn wait_for_end(inference: &JoinHandle<()>) -> Result<(), NodeError> {
-    let doing = "listening to signals";
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(system(doing))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(system(doing))?;
-    let mut watch = tokio::time::interval(Duration::from_millis(200));
-    loop {
+    let finished = tokio.block_on(async {
         tokio::select! {
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-            _ = watch.tick() => if inference.is_finished() { return Err(NodeError::InferenceDied) },
+            () = inference.ended() => true,
+            () = signals.next() => false,
+            () = tokio::time::sleep(FINISH_WITHIN) => false,
+        }
+    });
+    if !finished {
+        return Err(NodeError::Stuck);
+    }
+    let outcome = inference.join().ok_or(NodeError::Died("the inference thread"));
+    stop.store(true, Ordering::Relaxed);
+    let spun = spin.join().ok_or(NodeError::Died("the middleware's thread"));
+    why?;
+    outcome??;
+    spun
+}
+
+/// rcl's context from the process's arguments.
+fn context() -> Result<Context, NodeError> {
+    // The client library panics on arguments that rcl refuses. What is wrong with them rcl has printed.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let context = std::panic::catch_unwind(Context::create);
+    std::panic::set_hook(hook);
+    match context {
+        Ok(context) => context.map_err(ros("starting (is HOME or ROS_LOG_DIR set?)")),
+        Err(_) => {
+            let arguments: Vec<_> = std::env::args_os().skip(1).map(|a| a.display().to_string()).collect();
+            Err(NodeError::Usage(format!("ROS 2 does not accept these arguments: {}", arguments.join(" "))))
         }
     }
-    tracing::info!("stopping: finishing the frame");
-    Ok(())
+}
+
+/// SIGINT and SIGTERM.
+struct Signals(Signal, Signal);
+
+impl Signals {
+    fn new() -> Result<Self, NodeError> {
+        let listen = |kind| signal(kind).map_err(system("listening to signals"));
+        Ok(Self(listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?))
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => (),
+            _ = self.1.recv() => (),
+        }
+    }
+}
+
+/// A named thread whose end can be waited for beside other things.
+struct Worker<T> {
+    thread: JoinHandle<T>,
+    ended: oneshot::Receiver<()>,
+    has_ended: bool,
+}
+
+impl<T: Send + 'static> Worker<T> {
+    fn start(name: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<Self, NodeError> {
+        let (held, ended) = oneshot::channel::<()>();
+        let work = move || {
+            let _held = held; // dropped at the end, also at one by panic
+            work()
+        };
+        let thread = std::thread::Builder::new().name(name.into()).spawn(work).map_err(system(name))?;
+        Ok(Self { thread, ended, has_ended: false })
+    }
+
+    async fn ended(&mut self) {
+        if !self.has_ended {
+            let _ = (&mut self.ended).await;
+            self.has_ended = true;
+        }
+    }
+
+    /// What the work gave; `None` after a panic.
+    fn join(self) -> Option<T> {
+        self.thread.join().ok()
+    }
 }
 
 /// The middleware's loop: wakes on every message, counts the camera's publishers once a second.
@@ -204,35 +288,39 @@ fn subscribe_camera(
     topic: &str,
     slot: &Arc<Latest<Image>>,
     health: &Arc<Mutex<Health>>,
-    tokio: &tokio::runtime::Runtime,
+    tokio: &Runtime,
+    tasks: &mut JoinSet<()>,
 ) -> Result<(), NodeError> {
     let mut images = node
         .subscribe::<Image>(topic, QosProfile::sensor_data())
         .map_err(ros(format!("subscribing to {topic}")))?;
     let (slot, health) = (Arc::clone(slot), Arc::clone(health));
-    tokio.spawn(async move {
+    let drain = async move {
         while let Some(image) = images.next().await {
             health.lock().unwrap_or_else(PoisonError::into_inner).arrived(Instant::now());
             slot.put(image);
         }
-    });
+    };
+    tasks.spawn_on(drain, tokio.handle());
     Ok(())
 }
 
 fn subscribe_info(
     node: &mut Node,
-    topic: &str,
-    tokio: &tokio::runtime::Runtime,
+    topic: String,
+    tokio: &Runtime,
+    tasks: &mut JoinSet<()>,
 ) -> Result<LatestInfo, NodeError> {
     let mut infos = node
-        .subscribe::<CameraInfo>(topic, QosProfile::sensor_data())
+        .subscribe::<CameraInfo>(&topic, QosProfile::sensor_data())
         .map_err(ros(format!("subscribing to {topic}")))?;
-    let latest = LatestInfo::default();
-    let newest = Arc::clone(&latest);
-    tokio.spawn(async move {
+    let newest = Arc::new(Mutex::new(None));
+    let info = LatestInfo { topic, newest: Arc::clone(&newest) };
+    let drain = async move {
         while let Some(info) = infos.next().await {
             *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(info);
         }
-    });
-    Ok(latest)
+    };
+    tasks.spawn_on(drain, tokio.handle());
+    Ok(info)
 }

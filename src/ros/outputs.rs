@@ -3,18 +3,20 @@
 use super::camera_info;
 use super::diagnostics;
 use super::health::{Status, Times};
+use super::logging::Throttle;
 use crate::config::{Parameters, PipelineSettings};
 use crate::frame::Frame;
 use crate::images;
 use crate::labels::Taxonomy;
 use crate::pipeline::Segmentation;
-use crate::preprocess::geometry::{Geometry, OutputSize, Size};
+use crate::preprocess::geometry::{Geometry, Size};
 use crate::render::{self, Order};
 use r2r::diagnostic_msgs::msg::DiagnosticArray;
 use r2r::sensor_msgs::msg::{CameraInfo, CompressedImage, Image};
 use r2r::std_msgs::msg::{Float32, Header};
 use r2r::{Node, Publisher, PublisherUntyped, QosProfile, WrappedTypesupport};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Reliable, so that reliable and best-effort subscribers both match; shallow, since an old label map is
 /// of no use to anyone.
@@ -22,18 +24,33 @@ fn qos() -> QosProfile {
     QosProfile::default().reliable().keep_last(2)
 }
 
-/// The newest camera info, written by its subscription.
-pub(super) type LatestInfo = Arc<Mutex<Option<CameraInfo>>>;
+/// The newest camera info and where it comes from; written by its subscription.
+#[derive(Clone)]
+pub(super) struct LatestInfo {
+    pub(super) topic: String,
+    pub(super) newest: Arc<Mutex<Option<CameraInfo>>>,
+}
+
+/// A frame with its result: all that any output is made from.
+pub(super) struct Labelled<'a> {
+    pub(super) header: &'a Header,
+    pub(super) frame: Frame<'a>,
+    pub(super) segmentation: &'a Segmentation,
+    pub(super) geometry: &'a Geometry,
+    pub(super) settings: &'a PipelineSettings,
+    pub(super) taxonomy: &'a Taxonomy,
+}
 
 /// A publisher and the message it fills anew each time.
 struct Output<T: WrappedTypesupport> {
     publisher: Publisher<T>,
     message: T,
+    complaints: Throttle,
 }
 
 impl<T: WrappedTypesupport + 'static> Output<T> {
     fn new(node: &mut Node, topic: &str, message: T) -> r2r::Result<Self> {
-        Ok(Self { publisher: node.create_publisher(topic, qos())?, message })
+        Ok(Self { publisher: node.create_publisher(topic, qos())?, message, complaints: Throttle::default() })
     }
 
     fn is_wanted(&self) -> bool {
@@ -41,9 +58,11 @@ impl<T: WrappedTypesupport + 'static> Output<T> {
         self.publisher.get_inter_process_subscription_count().map_or(true, |n| n > 0)
     }
 
-    fn send(&self) {
-        if let Err(error) = self.publisher.publish(&self.message) {
-            tracing::error!("an output was not published: {error}");
+    fn send(&mut self) {
+        if let Err(error) = self.publisher.publish(&self.message)
+            && let Some(held) = self.complaints.speak(Instant::now())
+        {
+            tracing::error!(held, "an output was not published: {error}");
         }
     }
 }
@@ -69,8 +88,6 @@ impl Output<Image> {
 pub(super) struct Outputs {
     node_name: String,
     hardware_id: String,
-    taxonomy: Taxonomy,
-    settings: PipelineSettings,
     heatmap_range: f32,
     labels: Output<Image>,
     compressed: Option<Output<CompressedImage>>,
@@ -82,18 +99,20 @@ pub(super) struct Outputs {
     camera_info: Option<(Output<CameraInfo>, LatestInfo)>,
     latency_ms: Output<Float32>,
     inference_ms: Output<Float32>,
-    /// Held: a transient_local message lives as long as its publisher.
-    _label_info: Option<PublisherUntyped>,
+    /// Held for good: a transient_local message lives as long as its publisher.
+    label_info: Option<PublisherUntyped>,
     /// The camera's picture for the overlay.
     rgb: Vec<u8>,
 }
 
 impl Outputs {
+    /// `node_name` and `hardware_id` are what statuses are named by; `info` is given where the output's size
+    /// is not the camera's.
     pub(super) fn new(
         node: &mut Node,
         parameters: &Parameters,
-        settings: PipelineSettings,
-        taxonomy: Taxonomy,
+        node_name: String,
+        hardware_id: String,
         info: Option<LatestInfo>,
     ) -> r2r::Result<Self> {
         let on = &parameters.publish;
@@ -116,8 +135,8 @@ impl Outputs {
             None => None,
         };
         Ok(Self {
-            node_name: node.name()?,
-            hardware_id: parameters.camera_topic.clone(),
+            node_name,
+            hardware_id,
             heatmap_range: parameters.heatmap_range as f32,
             labels: Output::image(node, "~/labels", "mono8")?,
             compressed,
@@ -129,47 +148,55 @@ impl Outputs {
             camera_info,
             latency_ms: Output::new(node, "~/debug/latency_ms", Float32::default())?,
             inference_ms: Output::new(node, "~/debug/inference_ms", Float32::default())?,
-            _label_info: label_info(node, &taxonomy, settings.threshold)?,
-            taxonomy,
-            settings,
+            label_info: label_info(node)?,
             rgb: Vec::new(),
         })
     }
 
-    /// The labels: what a vehicle waits for.
-    pub(super) fn publish_labels(&mut self, header: &Header, segmentation: &Segmentation) {
-        if self.labels.is_wanted() {
-            self.labels.publish(header, segmentation.size, |data| data.clone_from(&segmentation.labels));
+    /// Class names and the threshold beside the labels, once, for every subscriber that ever comes.
+    pub(super) fn publish_label_info(&self, taxonomy: &Taxonomy, threshold: f32) {
+        let Some(publisher) = &self.label_info else { return };
+        let classes = (0..=taxonomy.unknown()).filter_map(|id| Some((id, taxonomy.name(id)?)));
+        let class_map: Vec<_> =
+            classes.map(|(id, name)| serde_json::json!({ "class_id": id, "class_name": name })).collect();
+        let message = serde_json::json!({
+            "header": { "stamp": { "sec": 0, "nanosec": 0 }, "frame_id": "" },
+            "class_map": class_map,
+            "threshold": threshold,
+        });
+        if let Err(error) = publisher.publish(message) {
+            tracing::error!("~/label_info was not published: {error}");
         }
     }
 
-    /// The rest of what machines read: anomaly, status, camera info, plottable times.
+    /// The labels: what a vehicle waits for.
+    pub(super) fn publish_labels(&mut self, of: &Labelled<'_>) {
+        if self.labels.is_wanted() {
+            let labels = &of.segmentation.labels;
+            self.labels.publish(of.header, of.segmentation.size, |data| data.clone_from(labels));
+        }
+    }
+
+    /// The rest of what machines read: anomaly, camera info, status, plottable times.
+    ///
+    /// # Errors
+    /// Why there is no camera info where there should be one.
     pub(super) fn publish_data(
         &mut self,
-        header: &Header,
-        segmentation: &Segmentation,
-        geometry: Option<&Geometry>,
+        of: &Labelled<'_>,
         times: &Times,
         status: impl FnOnce() -> Status,
-    ) {
+    ) -> Result<(), String> {
         if let Some(anomaly) = self.anomaly.as_mut().filter(|o| o.is_wanted()) {
-            anomaly.publish(header, segmentation.size, |data| {
+            anomaly.publish(of.header, of.segmentation.size, |data| {
                 data.clear();
-                data.extend_from_slice(bytemuck::cast_slice(&segmentation.anomaly));
+                data.extend_from_slice(bytemuck::cast_slice(&of.segmentation.anomaly));
             });
         }
         if let Some(output) = self.frame_status.as_mut().filter(|o| o.is_wanted()) {
             output.message =
-                diagnostics::array(header.clone(), &self.node_name, &self.hardware_id, [status()]);
+                diagnostics::array(of.header.clone(), &self.node_name, &self.hardware_id, [status()]);
             output.send();
-        }
-        if let (Some((output, info)), Some(geometry)) = (self.camera_info.as_mut(), geometry) {
-            let info = info.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(info) = info.as_ref().filter(|_| output.is_wanted()) {
-                output.message = camera_info::scaled(info, geometry);
-                output.message.header.clone_from(header);
-                output.send();
-            }
         }
         for (output, ms) in [(&mut self.latency_ms, times.latency), (&mut self.inference_ms, times.inference)]
         {
@@ -178,17 +205,18 @@ impl Outputs {
                 output.send();
             }
         }
+        let Some((output, info)) = self.camera_info.as_mut() else { return Ok(()) };
+        let newest = info.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = newest.as_ref().ok_or_else(|| format!("nothing came on {}", info.topic))?;
+        output.message = camera_info::scaled(newest, of.geometry)?;
+        output.message.header.clone_from(of.header);
+        output.send();
+        Ok(())
     }
 
     /// What people look at, and the PNG.
-    pub(super) fn publish_pictures(
-        &mut self,
-        header: &Header,
-        segmentation: &Segmentation,
-        frame: &Frame<'_>,
-        geometry: Option<&Geometry>,
-    ) {
-        let Self { taxonomy, settings, heatmap_range, rgb, .. } = self;
+    pub(super) fn publish_pictures(&mut self, of: &Labelled<'_>) {
+        let Labelled { header, frame, segmentation, geometry, settings, taxonomy } = of;
         let size = segmentation.size;
         if let Some(output) = self.compressed.as_mut().filter(|o| o.is_wanted()) {
             output.message.header.clone_from(header);
@@ -202,12 +230,13 @@ impl Outputs {
             output.publish(header, size, |data| render::color(taxonomy, segmentation, Order::Rgb, data));
         }
         if let Some(output) = self.heatmap.as_mut().filter(|o| o.is_wanted()) {
+            let (threshold, range) = (settings.threshold, self.heatmap_range);
             output.publish(header, size, |data| {
-                render::heatmap(segmentation, settings.threshold, *heatmap_range, Order::Bgr, data);
+                render::heatmap(segmentation, threshold, range, Order::Bgr, data);
             });
         }
-        let overlay = self.overlay.as_mut().filter(|o| o.is_wanted());
-        if let (Some(output), Some(geometry)) = (overlay, geometry) {
+        if let Some(output) = self.overlay.as_mut().filter(|o| o.is_wanted()) {
+            let rgb = &mut self.rgb;
             if let Err(error) = images::to_rgb(frame, rgb) {
                 tracing::error!("no overlay: {error}");
                 return;
@@ -227,32 +256,17 @@ impl Outputs {
     }
 }
 
-/// Whether a camera info topic is needed: the output is not the camera's own size.
-pub(super) fn wants_camera_info(settings: &PipelineSettings) -> bool {
-    settings.output_size == OutputSize::Network
-}
-
-/// Class names and the threshold beside the labels, once, for every subscriber that ever comes.
 /// `vision_msgs` is no part of ROS's core: without it the node says so and goes on.
-fn label_info(node: &mut Node, taxonomy: &Taxonomy, threshold: f32) -> r2r::Result<Option<PublisherUntyped>> {
+fn label_info(node: &mut Node) -> r2r::Result<Option<PublisherUntyped>> {
     let qos = QosProfile::default().reliable().keep_last(1).transient_local();
-    let publisher = match node.create_publisher_untyped("~/label_info", "vision_msgs/msg/LabelInfo", qos) {
-        Ok(publisher) => publisher,
+    match node.create_publisher_untyped("~/label_info", "vision_msgs/msg/LabelInfo", qos) {
+        Ok(publisher) => Ok(Some(publisher)),
         Err(r2r::Error::InvalidMessageType { .. }) => {
             tracing::warn!(
                 "no ~/label_info: vision_msgs was not in the ROS environment this node was built in"
             );
-            return Ok(None);
+            Ok(None)
         }
-        Err(error) => return Err(error),
-    };
-    let classes = (0..=taxonomy.unknown()).filter_map(|id| Some((id, taxonomy.name(id)?)));
-    let class_map: Vec<_> =
-        classes.map(|(id, name)| serde_json::json!({ "class_id": id, "class_name": name })).collect();
-    publisher.publish(serde_json::json!({
-        "header": { "stamp": { "sec": 0, "nanosec": 0 }, "frame_id": "" },
-        "class_map": class_map,
-        "threshold": threshold,
-    }))?;
-    Ok(Some(publisher))
+        Err(error) => Err(error),
+    }
 }

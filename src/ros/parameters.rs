@@ -1,30 +1,52 @@
 //! ROS parameters to [`Parameters`] and back: declared, described, checked. What they mean is `config`'s.
 
+use super::arguments::Arguments;
 use crate::config::{ConfigError, DESCRIPTIONS, ParameterValue, Parameters};
 use indexmap::IndexMap;
 use r2r::{Parameter, RosParams};
 
-/// Parameters that every ROS 2 node has and this one does not read.
+/// Parameters that every ROS 2 node has and that are not this product's.
 const FOREIGN: [&str; 2] = ["use_sim_time", "start_type_description_service"];
 
 /// The node's overrides (command line, parameter file) over the defaults.
 ///
 /// # Errors
 /// A name this node does not have, a value of another type.
-pub(super) fn read(overrides: &IndexMap<String, Parameter>) -> Result<Parameters, ConfigError> {
-    let own = overrides
-        .iter()
-        .filter(|(name, _)| !FOREIGN.contains(&name.as_str()) && !name.starts_with("qos_overrides."));
-    let values: Result<Vec<_>, ConfigError> = own
-        .map(|(name, parameter)| match from_ros(&parameter.value) {
-            Some(value) => Ok((name.clone(), value)),
-            None => {
-                let got = parameter.value.type_name();
-                Err(ConfigError::Shape(format!("{name} is a {got}, which no parameter of this node is")))
+pub(super) fn read(
+    overrides: &IndexMap<String, Parameter>,
+    arguments: &Arguments,
+) -> Result<Parameters, ConfigError> {
+    if overrides.is_empty() && arguments.has_params_file {
+        tracing::warn!(
+            "a parameter file was given, but nothing in it is for this node: its key must be /**, the node's \
+             name or its full name"
+        );
+    }
+    let mut own = Vec::new();
+    for (name, parameter) in overrides {
+        let value = &parameter.value;
+        match name.as_str() {
+            "use_sim_time" if !matches!(value, r2r::ParameterValue::Bool(_)) => {
+                return Err(ConfigError::Type {
+                    parameter: name.clone(),
+                    got: value.type_name().to_owned(),
+                    expected: "boolean",
+                });
             }
-        })
-        .collect();
-    Parameters::from_values(values?)
+            name if FOREIGN.contains(&name) => (),
+            name if name.starts_with("qos_overrides.") => {
+                tracing::warn!("parameter {name} is not honoured: this node's QoS is fixed, see the README");
+            }
+            _ => match from_ros(value) {
+                Some(value) => own.push((name.clone(), value)),
+                None => {
+                    let (got, expected) = (value.type_name().to_owned(), "one of this node's types");
+                    return Err(ConfigError::Type { parameter: name.clone(), got, expected });
+                }
+            },
+        }
+    }
+    Parameters::from_values(own)
 }
 
 fn from_ros(value: &r2r::ParameterValue) -> Option<ParameterValue> {

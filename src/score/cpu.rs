@@ -12,7 +12,7 @@ use super::{Counts, Logits, Sampling, Score};
 use crate::labels::IGNORE;
 use multiversion::multiversion;
 use rayon::prelude::*;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Columns handled at once: K+1 channels of two rows of it stay in the first-level cache for K ≤ 32.
 const BLOCK: usize = 128;
@@ -49,6 +49,9 @@ pub enum FusionError {
     /// The score reads what the model does not give.
     #[error("score {0} needs dataset_logits, which this model does not have: choose score generative")]
     NoDatasetLogits(Score),
+    /// The scored rectangle is not inside the output.
+    #[error("sampling scores {0}x{1} pixels at ({2}, {3}) of an output of {4}x{5}")]
+    Rectangle(usize, usize, usize, usize, usize, usize),
     /// The taps were made for other logits.
     #[error("sampling looks at logit {tap} of an axis of {length}: it was made for another grid")]
     Sampling {
@@ -59,21 +62,29 @@ pub enum FusionError {
     },
 }
 
-/// Starts the scoring threads, named, `threads` of them (0: one a core). Without it they start unnamed at
-/// the first pass; where they run already nothing changes.
+/// Starts the process's scoring threads, named, `threads` of them (0: one a core). The first call decides;
+/// without one they start unnamed at the first pass.
 ///
 /// # Errors
-/// The system gives no threads.
-pub fn start_workers(threads: usize) -> std::io::Result<()> {
-    let builder = rayon::ThreadPoolBuilder::new();
-    let named = builder.num_threads(threads).thread_name(|i| format!("open_set-score-{i}"));
-    match named.build_global() {
-        Err(error) if rayon::current_num_threads() == 0 => Err(std::io::Error::other(error)),
-        _ => Ok(()),
+/// The system gives no threads, or they run already in another number.
+pub fn start_workers(threads: usize) -> Result<(), String> {
+    static STARTED: OnceLock<Result<usize, String>> = OnceLock::new();
+    let started = STARTED.get_or_init(|| {
+        let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let built = builder.thread_name(|i| format!("open_set-score-{i}")).build_global();
+        built.map(|()| threads).map_err(|e| e.to_string())
+    });
+    match started {
+        Ok(running) if *running == threads => Ok(()),
+        Ok(running) => {
+            Err(format!("{running} were asked for before, {threads} now: a process has one number"))
+        }
+        Err(error) => Err(error.clone()),
     }
 }
 
 /// A worker's memory for one block of columns.
+#[derive(Default)]
 struct Scratch {
     /// Logit rows widened to the block's columns: K planes, then the outlier logit.
     upper: Vec<Lanes>,
@@ -90,13 +101,10 @@ pub struct Fusion {
 }
 
 impl Fusion {
-    /// A pass for `classes` known classes.
-    pub fn new(score: Score, threshold: f32, classes: usize) -> Self {
-        let lanes = || vec![[0.0; BLOCK]; classes + 1];
-        let scratch = (0..rayon::current_num_threads().max(1))
-            .map(|_| Mutex::new(Scratch { upper: lanes(), lower: lanes(), blended: lanes() }))
-            .collect();
-        Self { score, threshold, scratch }
+    /// A pass; its memory grows at the first frame.
+    pub fn new(score: Score, threshold: f32) -> Self {
+        let workers = rayon::current_num_threads().max(1);
+        Self { score, threshold, scratch: (0..workers).map(|_| Mutex::default()).collect() }
     }
 
     /// Writes labels (u8, `[height, width]` of `sampling`) and anomaly (f32, same shape); every pixel is
@@ -165,6 +173,11 @@ fn check(logits: Logits<'_>, dataset: Option<Logits<'_>>, sampling: &Sampling) -
         if !(1..=2).contains(&d.channels) {
             return Err(FusionError::DatasetChannels(d.channels));
         }
+    }
+    let Sampling { width, height, left, top, columns, rows } = sampling;
+    let (scored_width, scored_height) = (columns.taps.len(), rows.taps.len());
+    if left + scored_width > *width || top + scored_height > *height {
+        return Err(FusionError::Rectangle(scored_width, scored_height, *left, *top, *width, *height));
     }
     for (taps, length) in [(&sampling.columns, logits.width), (&sampling.rows, logits.height)] {
         let tap = taps.taps.iter().map(|t| t.0.max(t.1)).max().unwrap_or(0);

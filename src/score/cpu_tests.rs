@@ -28,7 +28,7 @@ impl Case {
 
     fn run(&self, score: Score) -> (Vec<u8>, Vec<f32>, Counts) {
         let (mut labels, mut anomaly) = (Vec::new(), Vec::new());
-        let counts = Fusion::new(score, self.threshold, self.classes)
+        let counts = Fusion::new(score, self.threshold)
             .run(self.logits(), Some(self.dataset()), &self.sampling, &mut labels, &mut anomaly)
             .unwrap();
         (labels, anomaly, counts)
@@ -189,9 +189,8 @@ fn what_is_outside_is_ignored_even_in_a_used_buffer() {
     let mut sampling = Sampling::whole(2, 1, 2, 1);
     (sampling.width, sampling.height, sampling.left, sampling.top) = (4, 3, 1, 1);
     let (mut labels, mut anomaly) = (vec![7; 12], vec![7.0; 12]);
-    let counts = Fusion::new(Score::Generative, 0.0, 2)
-        .run(logits, None, &sampling, &mut labels, &mut anomaly)
-        .unwrap();
+    let counts =
+        Fusion::new(Score::Generative, 0.0).run(logits, None, &sampling, &mut labels, &mut anomaly).unwrap();
     assert_eq!(labels, [255, 255, 255, 255, 255, 1, 1, 255, 255, 255, 255, 255]);
     assert_eq!(anomaly.iter().filter(|a| a.is_nan()).count(), 10);
     assert_eq!((counts.scored, counts.unknown), (2, 0));
@@ -203,7 +202,7 @@ fn shapes_that_disagree_are_refused() {
     let logits = Logits { data: &data, channels: 2, height: 2, width: 2 };
     let sampling = Sampling::whole(4, 4, 2, 2);
     let run = |score, l, d, s: &Sampling| {
-        Fusion::new(score, 0.0, 2).run(l, d, s, &mut Vec::new(), &mut Vec::new()).map(|_| ())
+        Fusion::new(score, 0.0).run(l, d, s, &mut Vec::new(), &mut Vec::new()).map(|_| ())
     };
     assert_eq!(run(Score::Generative, logits, None, &sampling), Ok(()));
     assert_eq!(run(Score::Hybrid, logits, None, &sampling), Err(FusionError::NoDatasetLogits(Score::Hybrid)));
@@ -213,6 +212,8 @@ fn shapes_that_disagree_are_refused() {
     assert!(matches!(run(Score::Hybrid, logits, Some(other), &sampling), Err(FusionError::Grid(..))));
     let three = Logits { data: &[0.0; 12], channels: 3, ..logits };
     assert_eq!(run(Score::Hybrid, logits, Some(three), &sampling), Err(FusionError::DatasetChannels(3)));
+    let outside = Sampling { left: 1, ..Sampling::whole(4, 4, 2, 2) };
+    assert!(matches!(run(Score::Generative, logits, None, &outside), Err(FusionError::Rectangle(..))));
     let wide = Sampling::whole(4, 4, 3, 2);
     assert!(matches!(run(Score::Generative, logits, None, &wide), Err(FusionError::Sampling { .. })));
 }

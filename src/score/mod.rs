@@ -51,11 +51,6 @@ impl Score {
     pub fn needs_dataset_logits(self) -> bool {
         matches!(self, Self::Hybrid | Self::Discriminative)
     }
-
-    /// The unit of its values: nats, or none for a probability.
-    pub fn unit(self) -> &'static str {
-        if self == Self::Msp { "" } else { "nats" }
-    }
 }
 
 impl fmt::Display for Score {
@@ -109,7 +104,7 @@ pub struct Sampling {
     pub width: usize,
     /// Height of the output image in pixels.
     pub height: usize,
-    /// First scored column and row; what lies outside is [`IGNORE`](crate::labels::IGNORE) and NaN.
+    /// First scored column; what lies outside is [`IGNORE`](crate::labels::IGNORE) and NaN.
     pub left: usize,
     /// First scored row.
     pub top: usize,

@@ -12,7 +12,7 @@ use crate::score::Logits;
 
 /// A segmenter for one input size. Used from one thread.
 pub trait Segmenter: Send {
-    /// What is run on, in the runtime's word: `CPU`, `CUDA`, `TensorRT`.
+    /// What it runs on, in configuration's words; where several share the graph, how many nodes each took.
     fn provider(&self) -> &str;
     /// Size of the input.
     fn input_size(&self) -> Size;

@@ -42,7 +42,7 @@ fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
     let classes = classes.map(|(i, n)| Class { name: (*n).into(), color: [80 * i as u8, 0, 0] }).collect();
     let taxonomy = Taxonomy::new(classes).map_err(|e| open_set::config::ConfigError::Shape(e.to_string()))?;
     Ok(Assembly {
-        pipeline: Pipeline::with(&input, CLASSES.len(), settings, Box::new(segmenter), None),
+        pipeline: Pipeline::with(&input, settings, Box::new(segmenter), None),
         taxonomy,
         identity: Identity { model: "fake".into(), model_sha256: "none".into(), runtime: "none".into() },
     })

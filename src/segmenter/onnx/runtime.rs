@@ -24,7 +24,7 @@ static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
 pub(super) fn environment(configured: Option<&Path>) -> Result<(Environment, PathBuf), SegmentError> {
     let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(Runtime { environment, path }) = &*runtime {
-        if configured.is_some_and(|c| c != path) {
+        if configured.is_some_and(|c| std::path::absolute(c).ok().as_ref() != Some(path)) {
             let looked_at = format!("{} is loaded already, a process loads one", path.display());
             return Err(SegmentError::NoRuntime { looked_at });
         }
@@ -32,13 +32,20 @@ pub(super) fn environment(configured: Option<&Path>) -> Result<(Environment, Pat
     }
     let mut looked_at = Vec::new();
     for (origin, path) in places(configured) {
+        // Absolute: ort would look for a relative path beside the program first.
+        let path = std::path::absolute(&path).unwrap_or(path);
         match load(&path) {
             Ok(environment) => {
                 tracing::info!(library = %path.display(), origin, "loaded ONNX Runtime");
                 *runtime = Some(Runtime { environment: environment.clone(), path: path.clone() });
                 return Ok((environment, path));
             }
-            Err(reason) => looked_at.push(format!("{} ({origin}: {reason})", path.display())),
+            Err(reason) => {
+                if path.exists() {
+                    tracing::warn!(library = %path.display(), origin, "ONNX Runtime does not load: {reason}");
+                }
+                looked_at.push(format!("{} ({origin}: {reason})", path.display()));
+            }
         }
         // What the user named is meant: no falling back to another library in silence.
         if origin == CONFIGURED || origin == VARIABLE {

@@ -1,0 +1,58 @@
+"""The open-set segmenter behind one camera.
+
+    ros2 launch open_set open_set.launch.py camera_topic:=/front/image_raw namespace:=front
+"""
+
+import os
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+# models/ and config/ lie beside launch/ in a checkout and in an installed package's share alike.
+SHARE = Path(__file__).resolve().parents[1]
+DDS_PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
+
+
+def generate_launch_description():
+    arguments = [
+        DeclareLaunchArgument(
+            "model",
+            default_value=str(SHARE / "models/camvid-lite0.yaml"),
+            description="manifest of the model (NAME.yaml); its ONNX file lies beside it",
+        ),
+        DeclareLaunchArgument(
+            "camera_topic",
+            default_value="/camera/image_raw",
+            description="sensor_msgs/Image to segment",
+        ),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=str(SHARE / "config/open_set.param.yaml"),
+            description="the node's other parameters; model and camera_topic above win over it",
+        ),
+        DeclareLaunchArgument(
+            "namespace",
+            default_value="",
+            description="namespace of the node and its outputs; one for each camera",
+        ),
+    ]
+    # Large images are lost over Fast DDS as it comes. Who has profiles of their own keeps them.
+    profiles = [] if DDS_PROFILES in os.environ else [
+        SetEnvironmentVariable(DDS_PROFILES, str(SHARE / "config/fastdds.xml"))
+    ]
+    node = Node(
+        package="open_set",
+        executable="open_set_node",
+        name="open_set",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[
+            LaunchConfiguration("params_file"),
+            # After the file: the later of two wins.
+            {"model": LaunchConfiguration("model"), "camera_topic": LaunchConfiguration("camera_topic")},
+        ],
+        output="screen",
+    )
+    return LaunchDescription([*arguments, *profiles, node])
