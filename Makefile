@@ -52,7 +52,6 @@ test: setup ## the core alone, the whole crate, then the programs from outside
 
 bench: build ## latency of the node, and of its parts
 	@. .prefix/env.sh
-	cargo bench --locked $(FEATURES)
 	$(PYTHON_HERE) benches/latency.py $(BENCH)
 
 # In release, so that r2r and its generated messages are built once for this and for `build`.

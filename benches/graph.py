@@ -1,7 +1,7 @@
 """The yardstick's network: camera pixels in, labels and anomaly out, all as one ONNX graph.
 
 What someone does who wants the hybrid score without a program of their own: the published model with
-its normalisation put before it and upsampling, score and decision behind it, run by ONNX Runtime.
+upsampling, score and decision behind it and, for the fastest of them, its normalisation before it.
 """
 
 import numpy as np
@@ -9,8 +9,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
-def extended(manifest, onnx_file, width, height, threshold):
-    """Bytes of a model: `pixels` uint8 [height, width, 3] -> `labels` uint8, `anomaly` f32 [height, width]."""
+def extended(manifest, onnx_file, width, height, threshold, from_pixels):
+    """Bytes of a model to `labels` uint8 and `anomaly` f32 [height, width]: from `pixels` uint8 [height, width, 3],
+    or from the network's own `image`."""
     model = onnx.load(onnx_file)
     graph = model.graph
     classes = len(manifest["classes"])
@@ -32,7 +33,8 @@ def extended(manifest, onnx_file, width, height, threshold):
         return helper.make_node(kind, inputs, [output], name=f"plain_{output}", **attributes)
 
     def upsampled(name, size):
-        return node("Resize", [name, "", "", size], f"{name}_full", mode="linear", coordinate_transformation_mode="half_pixel")
+        how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        return node("Resize", [name, "", "", size], f"{name}_full", **how)
 
     before = [
         node("Cast", ["pixels"], "pixels_f32", to=TensorProto.FLOAT),
@@ -61,9 +63,11 @@ def extended(manifest, onnx_file, width, height, threshold):
         node("Where", ["above", "plain_unknown", "known"], "labels"),
     ]
     network = list(graph.node)
-    del graph.node[:], graph.input[:], graph.output[:]
-    graph.node.extend([*before, *network, *after])
-    graph.input.append(helper.make_tensor_value_info("pixels", TensorProto.UINT8, [height, width, 3]))
+    del graph.node[:], graph.output[:]
+    graph.node.extend([*(before if from_pixels else []), *network, *after])
+    if from_pixels:
+        del graph.input[:]
+        graph.input.append(helper.make_tensor_value_info("pixels", TensorProto.UINT8, [height, width, 3]))
     graph.output.append(helper.make_tensor_value_info("labels", TensorProto.UINT8, [height, width]))
     graph.output.append(helper.make_tensor_value_info("anomaly", TensorProto.FLOAT, [height, width]))
     return model.SerializeToString()

@@ -40,7 +40,10 @@ def main():
     ros = rclpy.create_node("bench_memory")
     camera = Camera(ros, CAMERA, *SIZE)
     # Nobody subscribing, nothing computed: so that these outputs' buffers are looked at too.
-    outputs = [ros.create_subscription(Image, f"/open_set/{name}", lambda raw: None, 2, raw=True) for name in ("anomaly", "overlay")]
+    outputs = [
+        ros.create_subscription(Image, f"/open_set/{name}", lambda raw: None, 2, raw=True)
+        for name in ("anomaly", "overlay")
+    ]
     sizes = []
     with tempfile.NamedTemporaryFile() as log, Program(open_set_node("{}x{}".format(*SIZE)), log.name) as program:
 
@@ -57,8 +60,10 @@ def main():
     if len(sizes) < 2:
         sys.exit(f"memory: {options.frames} frames are too few to judge")
     growth = 100 * (sizes[-1] / sizes[0] - 1)
-    print(f"{machine()}: {camera.labelled} frames of {SIZE[0]}x{SIZE[1]} segmented, {fps:.1f} a second, {len(outputs) + 1} outputs")
-    print(f"resident: {sizes[0]:.1f} MB after {WARM_UP} frames, {sizes[-1]:.1f} MB at the end, {growth:+.1f} %; largest {max(sizes):.1f} MB")
+    size = "{}x{}".format(*SIZE)
+    print(f"{machine()}: {camera.labelled} frames of {size} segmented, {fps:.1f} a second, {len(outputs) + 1} outputs")
+    first, last, largest = (f"{megabytes:.1f} MB" for megabytes in (sizes[0], sizes[-1], max(sizes)))
+    print(f"resident: {first} after {WARM_UP} frames, {last} at the end, {growth:+.1f} %; largest {largest}")
     if growth > options.limit:
         sys.exit(f"memory: grew by more than {options.limit} %")
 

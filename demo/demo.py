@@ -35,7 +35,7 @@ MANIFEST = CHECKOUT / "models/camvid-lite0.yaml"
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("path", nargs="?", type=Path, help="folder of images, video or rosbag2; default: the demo's own")
+    arguments.add_argument("path", nargs="?", type=Path, help="images, video or rosbag2; default: the demo's own")
     arguments.add_argument("--seconds", type=float, default=60, help="at most so much of it [%(default)s]")
     arguments.add_argument("--fps", type=float, help="images per second [default: a video's own, 10 for images]")
     options = arguments.parse_args()
@@ -82,7 +82,8 @@ def run(options):
     shown = sheet.make(OUT / "result", MANIFEST, OUT / "contact_sheet.png", "open_set: each pixel known, or unknown")
     if not shown:
         raise Died("no frame was recorded with all its outputs: nothing to show")
-    print(f"\n{short(OUT / 'contact_sheet.png')}: look at it\n{short(OUT / 'result')}: what the node published (rosbag2, MCAP)")
+    print(f"\n{short(OUT / 'contact_sheet.png')}: look at it")
+    print(f"{short(OUT / 'result')}: what the node published (rosbag2, MCAP)")
 
 
 def short(path):
@@ -138,8 +139,8 @@ def table(player, recorder):
     for name, count in counts.items():
         print(f"  {name:24}{count:>6}")
     print(f"\n{'milliseconds':26}{'p50':>6}{'p95':>8}{'p99':>8}{'max':>8}")
-    rows = {"capture to publish": "age_ms", "  preprocess": "preprocess_ms", "  inference": "inference_ms", "  score": "score_ms"}
-    for name, key in rows.items():
+    parts = {f"  {part}": f"{part}_ms" for part in ("preprocess", "inference", "score")}
+    for name, key in {"capture to publish": "age_ms", **parts}.items():
         print(f"  {name:22}" + percentiles([float(frame[key]) for frame in recorder.frames], (50, 95, 99, 100), "8.1f"))
     print(f"\n{'unknown pixels, %':26}{'p5':>6}{'p50':>8}{'p95':>8}{'max':>8}")
     shares = [100 * float(frame["unknown_share"]) for frame in recorder.frames]

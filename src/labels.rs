@@ -6,8 +6,9 @@
 /// The label of a pixel nothing is said about: outside the region of interest, masked, unlabelled.
 pub const IGNORE: u8 = 255;
 
-/// The colour of UNKNOWN, whatever the model: a magenta that no driving palette uses.
-pub const UNKNOWN_COLOR: [u8; 3] = [255, 0, 200];
+/// The colour of UNKNOWN, whatever the model: cyan, which is far (over 50 in CIE Lab) from every class of the
+/// Cityscapes and CamVid palettes.
+pub const UNKNOWN_COLOR: [u8; 3] = [0, 255, 255];
 
 /// The colour of [`IGNORE`].
 pub const IGNORE_COLOR: [u8; 3] = [0, 0, 0];

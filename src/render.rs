@@ -1,6 +1,6 @@
 //! Pictures for people: label colours, the anomaly heatmap, the overlay. No consumer computes with these.
 
-use crate::labels::{IGNORE, Taxonomy, UNKNOWN_COLOR};
+use crate::labels::{IGNORE, Taxonomy};
 use crate::pipeline::Segmentation;
 use crate::preprocess::geometry::{Geometry, OutputSize};
 
@@ -91,14 +91,13 @@ pub fn overlay(
                 .and_then(|(cx, cy)| rgb.get((cy * geometry.camera.width + cx) * 3..)?.first_chunk::<3>())
                 .copied()
                 .unwrap_or_default();
-            let color = palette[usize::from(label)];
+            let ink = palette[usize::from(label)];
             let share = match label {
                 IGNORE => 128,
                 l if l == unknown && on_edge(x, y) => 256,
                 l if l == unknown => 140,
                 _ => 90,
             };
-            let ink = if label == unknown { UNKNOWN_COLOR } else { color };
             let mix = [0, 1, 2]
                 .map(|c| ((u32::from(base[c]) * (256 - share) + u32::from(ink[c]) * share) / 256) as u8);
             out.extend(order.place(mix));
@@ -109,7 +108,7 @@ pub fn overlay(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::Class;
+    use crate::labels::{Class, UNKNOWN_COLOR};
     use crate::preprocess::geometry::{Fit, Size};
 
     fn taxonomy() -> Taxonomy {
@@ -131,7 +130,7 @@ mod tests {
         let s = segmentation(4, 1, &[0, 1, 2, 255], &[0.0; 4]);
         let mut out = vec![9; 3];
         color(&taxonomy(), &s, Order::Rgb, &mut out);
-        assert_eq!(out, [10, 20, 30, 40, 50, 60, 255, 0, 200, 0, 0, 0]);
+        assert_eq!(out, [10, 20, 30, 40, 50, 60, 0, 255, 255, 0, 0, 0]);
         color(&taxonomy(), &s, Order::Bgr, &mut out);
         assert_eq!(out[..3], [30, 20, 10]);
     }
@@ -163,7 +162,7 @@ mod tests {
         overlay(&taxonomy(), &s, &[100; 147], &geometry, OutputSize::Camera, Order::Rgb, &mut out);
         let pixel = |x: usize, y: usize| &out[(y * 7 + x) * 3..(y * 7 + x) * 3 + 3];
         assert_eq!(pixel(1, 1), UNKNOWN_COLOR, "edge");
-        assert_eq!(pixel(3, 3), [184, 45, 154], "middle: 140/256 of the colour");
+        assert_eq!(pixel(3, 3), [45, 184, 184], "middle: 140/256 of the colour");
         assert_eq!(pixel(0, 0), [68, 71, 75], "road: 90/256 of the colour");
     }
 }

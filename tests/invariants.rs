@@ -1,5 +1,7 @@
 //! Architecture that the compiler does not check: which crate is named where.
 
+#![allow(clippy::unwrap_used)] // a test
+
 use std::path::{Path, PathBuf};
 
 /// A crate, and the places under `src/` that may name it.

@@ -42,6 +42,11 @@ impl Rect {
         (self.y, self.height)
     }
 
+    /// Without its place.
+    pub fn size(&self) -> Size {
+        Size { width: self.width, height: self.height }
+    }
+
     fn is_inside(&self, size: Size) -> bool {
         let end = |from: usize, length: usize| from.checked_add(length);
         self.width > 0

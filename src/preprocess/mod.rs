@@ -13,9 +13,8 @@ pub mod resample;
 use crate::frame::{Encoding, Frame};
 use crate::images::{self, ImagesError};
 use crate::model::{Channels, InputSpec};
-use geometry::Geometry;
-use rayon::prelude::*;
-use resample::Axis;
+use geometry::{Geometry, Size};
+use resample::Resampler;
 
 /// Multiply-add per input channel that turns a byte into the network's number, and where the byte stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,16 +28,10 @@ pub struct Preprocess {
     normalise: Normalise,
     channels: Channels,
     interpolation: resample::Interpolation,
-    tables: Option<Tables>,
+    /// Of the last geometry.
+    resampler: Option<(Geometry, Resampler)>,
     /// Where subsampled or mosaic encodings are converted to.
     converted: Vec<u8>,
-}
-
-/// What depends on the geometry alone.
-struct Tables {
-    geometry: Geometry,
-    columns: Axis,
-    rows: Axis,
 }
 
 impl Preprocess {
@@ -51,7 +44,7 @@ impl Preprocess {
             normalise: Normalise { scale, shift },
             channels: spec.channels,
             interpolation: spec.interpolation,
-            tables: None,
+            resampler: None,
             converted: Vec::new(),
         }
     }
@@ -72,35 +65,32 @@ impl Preprocess {
             Some(bytes) => bytes,
             None => {
                 images::to_rgb(frame, &mut self.converted)?;
-                Bytes { data: &self.converted, step: frame.width() * 3, pixel: 3, rgb: [0, 1, 2] }
+                let (width, step) = (frame.width(), frame.width() * 3);
+                Bytes { data: &self.converted, width, step, pixel: 3, rgb: [0, 1, 2] }
             }
         };
-        let tables = match &self.tables {
-            Some(t) if t.geometry == *geometry => t,
-            _ => {
+        let resampler = match self.resampler.take().filter(|(of, _)| of == geometry) {
+            Some((_, kept)) => kept,
+            None => {
                 input.fill(0.0);
-                self.tables.insert(Tables {
-                    geometry: *geometry,
-                    columns: Axis::new(self.interpolation, geometry.source.x_axis(), geometry.target.width),
-                    rows: Axis::new(self.interpolation, geometry.source.y_axis(), geometry.target.height),
-                })
+                let Size { width, height } = geometry.target.size();
+                Resampler::new(self.interpolation, geometry.source, width, height)
             }
         };
+        let (_, resampler) = self.resampler.insert((*geometry, resampler));
         let order = match self.channels {
             Channels::Rgb => [0, 1, 2],
             Channels::Bgr => [2, 1, 0],
         };
-        let size = geometry.input;
-        let target = geometry.target;
-        for (c, plane) in input.chunks_exact_mut(size.width * size.height).take(3).enumerate() {
-            let offset = bytes.rgb[order[c]];
-            let (scale, shift) = (self.normalise.scale[c], self.normalise.shift[c]);
-            let rows = &mut plane[target.y * size.width..(target.y + target.height) * size.width];
-            rows.par_chunks_exact_mut(size.width).with_min_len(16).enumerate().for_each(|(y, row)| {
-                let row = &mut row[target.x..target.x + target.width];
-                resample::row(&bytes, offset, &tables.rows, y, &tables.columns, row);
-                row.iter_mut().for_each(|v| *v = *v * scale + shift);
-            });
+        let (size, target) = (geometry.input, geometry.target);
+        for y in 0..target.height {
+            resampler.blend_rows(&bytes, y);
+            for (c, plane) in input.chunks_exact_mut(size.width * size.height).take(3).enumerate() {
+                let start = (target.y + y) * size.width + target.x;
+                let row = &mut plane[start..start + target.width];
+                let Normalise { scale, shift } = self.normalise;
+                resampler.columns(bytes.rgb[order[c]], bytes.pixel, scale[c], shift[c], row);
+            }
         }
         Ok(())
     }
@@ -110,6 +100,8 @@ impl Preprocess {
 #[derive(Clone, Copy)]
 pub(crate) struct Bytes<'a> {
     data: &'a [u8],
+    /// In pixels.
+    width: usize,
     step: usize,
     /// Bytes from pixel to pixel.
     pixel: usize,
@@ -128,18 +120,22 @@ impl<'a> Bytes<'a> {
             Encoding::Mono8 => (1, [0, 0, 0]),
             _ => return None,
         };
-        Some(Self { data: frame.data(), step: frame.step(), pixel, rgb })
+        Some(Self { data: frame.data(), width: frame.width(), step: frame.step(), pixel, rgb })
     }
 
-    /// The row's bytes from its first pixel's channel on.
-    fn row(&self, y: usize, offset: usize) -> &'a [u8] {
-        &self.data[y * self.step + offset..]
+    /// Bytes of a row, without what pads it.
+    fn row_bytes(&self) -> usize {
+        self.width * self.pixel
+    }
+
+    fn row(&self, y: usize) -> &'a [u8] {
+        &self.data[y * self.step..][..self.row_bytes()]
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::geometry::{Fit, Rect, Size};
+    use super::geometry::{Fit, Rect};
     use super::resample::Interpolation;
     use super::*;
     use proptest::prelude::*;

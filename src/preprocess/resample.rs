@@ -1,8 +1,14 @@
 //! Interpolation as weights: per output pixel of an axis, which input pixels count how much.
 //!
-//! Both interpolations are separable, so a pair of [`Axis`] tables is all a resize needs.
+//! Both interpolations are separable, so a pair of [`Axis`] tables is all a resize needs: rows are blended
+//! first, all channels at once, then each channel's columns.
+//!
+//! On one thread: a millisecond shared out is not worth waking the workers just before the network wants the
+//! cores.
 
 use super::Bytes;
+use super::geometry::Rect;
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 /// How a model's training resized its images; another one at run time shifts its scores.
@@ -51,17 +57,15 @@ impl Axis {
         self.copies.then_some(*first)
     }
 
-    /// The weighted sum of bytes for output pixel `x`, `pixel` bytes apart.
+    /// The weighted sum for output pixel `x` of values `pixel` apart.
     #[inline(always)]
-    fn sum(&self, x: usize, data: &[u8], pixel: usize) -> f32 {
+    fn sum(&self, x: usize, line: &[f32], pixel: usize) -> f32 {
         let (first, range) = &self.spans[x];
         let at = first * pixel;
         match &self.weights[range.clone()] {
-            [w] => w * byte(data, at),
-            [w, t] => w * byte(data, at) + t * byte(data, at + pixel),
-            weights => {
-                weights.iter().zip(data[at..].iter().step_by(pixel)).map(|(w, p)| w * f32::from(*p)).sum()
-            }
+            [w] => w * line[at],
+            [w, t] => w * line[at] + t * line[at + pixel],
+            weights => weights.iter().zip(line[at..].iter().step_by(pixel)).map(|(w, v)| w * v).sum(),
         }
     }
 
@@ -89,32 +93,57 @@ fn area(i: usize, scale: f64, length: usize) -> (usize, Vec<f64>) {
     (first, weights.iter().map(|w| w / total).collect())
 }
 
-/// Output row `y` of one channel, as bytes' values 0..255 in f32.
-pub(super) fn row(bytes: &Bytes<'_>, offset: usize, rows: &Axis, y: usize, columns: &Axis, out: &mut [f32]) {
-    for (i, (source, vertical)) in rows.taps(y).enumerate() {
-        let data = bytes.row(source, offset);
-        // A copied column needs no weights, and most cameras are fed at their own size.
-        match columns.copies_from() {
-            Some(first) => blend(out, vertical, i == 0, |x| byte(data, (first + x) * bytes.pixel)),
-            None => blend(out, vertical, i == 0, |x| columns.sum(x, data, bytes.pixel)),
+/// A pair of axes and the memory of one blended row.
+pub(super) struct Resampler {
+    columns: Axis,
+    rows: Axis,
+    /// One output row before its columns are resampled: the source's bytes blended vertically, interleaved
+    /// as they came.
+    line: Vec<f32>,
+}
+
+impl Resampler {
+    /// From `source` to a target of `width × height` pixels.
+    pub(super) fn new(interpolation: Interpolation, source: Rect, width: usize, height: usize) -> Self {
+        let columns = Axis::new(interpolation, source.x_axis(), width);
+        Self { columns, rows: Axis::new(interpolation, source.y_axis(), height), line: Vec::new() }
+    }
+
+    /// Blends the source rows of output row `y`: once for all channels.
+    pub(super) fn blend_rows(&mut self, bytes: &Bytes<'_>, y: usize) {
+        self.line.resize(bytes.row_bytes(), 0.0);
+        for (i, (source, weight)) in self.rows.taps(y).enumerate() {
+            accumulate(&mut self.line, bytes.row(source), weight, i == 0);
+        }
+    }
+
+    /// One channel of the blended row, `(v·scale + shift)`; `offset` is where the channel stands in a pixel
+    /// of `pixel` bytes.
+    pub(super) fn columns(&self, offset: usize, pixel: usize, scale: f32, shift: f32, out: &mut [f32]) {
+        let line = &self.line[offset..];
+        match self.columns.copies_from() {
+            // Most cameras are fed at their own size.
+            Some(first) => {
+                let values = line[first * pixel..].iter().step_by(pixel);
+                out.iter_mut().zip(values).for_each(|(o, v)| *o = v * scale + shift);
+            }
+            None => {
+                for (x, o) in out.iter_mut().enumerate() {
+                    *o = self.columns.sum(x, line, pixel) * scale + shift;
+                }
+            }
         }
     }
 }
 
-/// `out = weight·value` for the first row that counts, `out += weight·value` for the others.
-#[inline(always)]
-fn blend(out: &mut [f32], weight: f32, first: bool, value: impl Fn(usize) -> f32) {
-    let values = out.iter_mut().enumerate();
+/// `line = weight·row` for the first row that counts, `line += weight·row` for the others.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn accumulate(line: &mut [f32], row: &[u8], weight: f32, first: bool) {
     if first {
-        values.for_each(|(x, v)| *v = weight * value(x));
+        line.iter_mut().zip(row).for_each(|(l, b)| *l = weight * f32::from(*b));
     } else {
-        values.for_each(|(x, v)| *v += weight * value(x));
+        line.iter_mut().zip(row).for_each(|(l, b)| *l += weight * f32::from(*b));
     }
-}
-
-#[inline(always)]
-fn byte(data: &[u8], at: usize) -> f32 {
-    f32::from(data[at])
 }
 
 #[cfg(test)]

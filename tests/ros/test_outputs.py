@@ -21,7 +21,7 @@ from reference import Reference, assert_agree
 INPUT = (64, 48)
 THRESHOLD = 1.25
 PARAMETERS = {"model": str(MODEL), "input_size": "64x48", "threshold_override": THRESHOLD}
-UNKNOWN_COLOR = (255, 0, 200)
+UNKNOWN_COLOR = (0, 255, 255)
 
 STREET = street(96, 64)
 
