@@ -8,6 +8,21 @@ use std::fmt;
 /// Sides beyond this are taken for a corrupt header, not for a camera.
 pub const MAX_SIDE_PX: usize = 1 << 15;
 
+/// A size in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Size {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
 /// A pixel layout this product reads. Row 0 is the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {

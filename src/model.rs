@@ -6,9 +6,8 @@
 //!
 //! The bytes that were hashed are the bytes that are run: the file is read once.
 
+use crate::frame::Size;
 use crate::labels::{Class, Taxonomy, TaxonomyError};
-use crate::preprocess::geometry::Size;
-use crate::preprocess::resample::Interpolation;
 use crate::score::Score;
 use crate::yaml::{self, FileError};
 use serde::{Deserialize, Serialize};
@@ -59,6 +58,18 @@ pub enum Channels {
     Rgb,
     /// Blue, green, red.
     Bgr,
+}
+
+/// How a model's training resized its images; another one at run time shifts its scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// Two neighbours an axis, half-pixel centres, no low-pass: OpenCV's `INTER_LINEAR`, PyTorch's
+    /// `bilinear` with `align_corners=False`.
+    #[default]
+    Bilinear,
+    /// The mean of what an output pixel covers, OpenCV's `INTER_AREA`; where it enlarges, bilinear.
+    Area,
 }
 
 /// The image input: f32 `[1, 3, H, W]`, `(x/255 − mean) / std`.

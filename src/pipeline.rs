@@ -4,12 +4,12 @@
 //! stamp keeps it beside the frame.
 
 use crate::config::PipelineSettings;
-use crate::frame::Frame;
+use crate::frame::{Frame, Size};
 use crate::images::{Gray, ImagesError};
 use crate::labels::IGNORE;
 use crate::model::{InputSpec, Model};
 use crate::preprocess::Preprocess;
-use crate::preprocess::geometry::{Geometry, RegionError, Size};
+use crate::preprocess::geometry::{Geometry, RegionError};
 use crate::score::cpu::{Fusion, FusionError};
 use crate::score::{Counts, Sampling};
 use crate::segmenter::{SegmentError, Segmenter};

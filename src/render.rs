@@ -108,8 +108,9 @@ pub fn overlay(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::Size;
     use crate::labels::{Class, UNKNOWN_COLOR};
-    use crate::preprocess::geometry::{Fit, Size};
+    use crate::preprocess::geometry::Fit;
 
     fn taxonomy() -> Taxonomy {
         let class = |name: &str, color| Class { name: name.into(), color };

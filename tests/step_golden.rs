@@ -6,9 +6,9 @@
 
 use open_set::config::Parameters;
 use open_set::frame::Frame;
+use open_set::frame::Size;
 use open_set::model::Model;
 use open_set::pipeline::Pipeline;
-use open_set::preprocess::geometry::Size;
 use open_set::segmenter::onnx::OnnxSegmenter;
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! `open-set bag from-video`: a video or a folder of images as camera messages in a bag.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -71,14 +72,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
     let failures = progress.finish();
     let Some(bag) = recorder.bag else { return Ok(failures) };
     let summary = bag.finish()?;
-    println!(
+    writeln!(
+        std::io::stdout(),
         "{}: {} messages on {}, {:.1} s, {:.1} MB",
         args.out.display(),
         summary.messages,
         recorder.topic,
         summary.duration_ns as f64 / 1e9,
         summary.bytes as f64 / 1e6
-    );
+    )?;
     Ok(failures)
 }
 

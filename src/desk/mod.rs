@@ -19,6 +19,7 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use crate::bag::BagError;
+use crate::images::ImagesError;
 
 /// Open-set segmentation at the desk: files in, files out, no ROS.
 ///
@@ -65,13 +66,15 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What ends a run ends it before the first picture, and counts as clap's own errors do; but for a bag that
-/// can no longer be written.
+/// What ends a run ends it before the first picture, and counts as clap's own errors do; but for what can
+/// go wrong later: a bag or a summary that can no longer be written.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
-    match error.downcast_ref() {
-        None | Some(BagError::Exists { .. } | BagError::Unnamed { .. }) => ExitCode::from(2),
-        Some(_) => ExitCode::FAILURE,
-    }
+    let later = match error.downcast_ref() {
+        Some(BagError::Exists { .. } | BagError::Unnamed { .. }) => false,
+        Some(_) => true,
+        None => error.is::<ImagesError>() || error.is::<std::io::Error>(),
+    };
+    if later { ExitCode::FAILURE } else { ExitCode::from(2) }
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::npy;
+use crate::frame::Size;
 use crate::images::{self, ImagesError, Rgb};
 use crate::labels::Taxonomy;
 use crate::pipeline::Pipeline;
-use crate::preprocess::geometry::Size;
 use crate::render::{self, Order};
 
 /// What is added to a picture's name: 8-bit labels.

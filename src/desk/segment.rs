@@ -1,5 +1,6 @@
 //! `open-set segment`: pictures through the node's own walk of a frame, results as files.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,9 +12,8 @@ use super::outputs::Outputs;
 use super::progress::Progress;
 use crate::assemble::{AssembleError, Assembly, assemble};
 use crate::config::Parameters;
-use crate::frame::Frame;
+use crate::frame::{Frame, Size};
 use crate::images::Rgb;
-use crate::preprocess::geometry::Size;
 use crate::score::Counts;
 use crate::window::{Percentiles, Window};
 
@@ -124,9 +124,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
     let failures = progress.finish();
     let summary = walk.summary(&failures, &args.out);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+        writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&summary)?)?;
     } else {
-        print!("{summary}");
+        write!(std::io::stdout(), "{summary}")?;
     }
     Ok(failures)
 }

@@ -188,10 +188,11 @@ proptest! {
 /// Preprocessing's own interpolation against OpenCV's, which models are trained with.
 #[test]
 fn resampling_is_opencvs() {
+    use crate::frame::Size;
     use crate::model::InputSpec;
+    use crate::model::Interpolation;
     use crate::preprocess::Preprocess;
-    use crate::preprocess::geometry::{Fit, Geometry, Size};
-    use crate::preprocess::resample::Interpolation;
+    use crate::preprocess::geometry::{Fit, Geometry};
     use opencv::core::{Mat, Vec3f};
     use opencv::{imgproc, prelude::*};
 

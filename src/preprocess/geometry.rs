@@ -3,22 +3,8 @@
 //! Every fit is a pair of whole-pixel rectangles: `letterbox` shrinks the target, `crop` the source,
 //! `stretch` neither. What follows (resampling in, sampling the logits out) sees rectangles only.
 
+use crate::frame::Size;
 use crate::score::{Sampling, Taps};
-
-/// A size in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Size {
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-}
-
-impl std::fmt::Display for Size {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}x{}", self.width, self.height)
-    }
-}
 
 /// A rectangle of whole pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

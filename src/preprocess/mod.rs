@@ -10,10 +10,10 @@ pub mod geometry;
 mod reference;
 pub mod resample;
 
-use crate::frame::{Encoding, Frame};
+use crate::frame::{Encoding, Frame, Size};
 use crate::images::{self, ImagesError};
-use crate::model::{Channels, InputSpec};
-use geometry::{Geometry, Size};
+use crate::model::{Channels, InputSpec, Interpolation};
+use geometry::Geometry;
 use resample::Resampler;
 
 /// Multiply-add per input channel that turns a byte into the network's number, and where the byte stands.
@@ -27,7 +27,7 @@ struct Normalise {
 pub struct Preprocess {
     normalise: Normalise,
     channels: Channels,
-    interpolation: resample::Interpolation,
+    interpolation: Interpolation,
     /// Of the last geometry.
     resampler: Option<(Geometry, Resampler)>,
     /// Where subsampled or mosaic encodings are converted to.
@@ -136,7 +136,6 @@ impl<'a> Bytes<'a> {
 #[cfg(test)]
 mod tests {
     use super::geometry::{Fit, Rect};
-    use super::resample::Interpolation;
     use super::*;
     use proptest::prelude::*;
 

@@ -1,9 +1,9 @@
 //! The definition of preprocessing for bytes of red, green and blue: per input pixel, in f64.
 
 use super::geometry::Geometry;
-use super::resample::{Axis, Interpolation};
+use super::resample::Axis;
 use crate::frame::{Encoding, Frame};
-use crate::model::{Channels, InputSpec};
+use crate::model::{Channels, InputSpec, Interpolation};
 
 pub(super) fn preprocess(spec: &InputSpec, frame: &Frame<'_>, g: &Geometry) -> Vec<f32> {
     assert_eq!(frame.encoding(), Encoding::Rgb8);

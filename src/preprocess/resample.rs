@@ -8,20 +8,8 @@
 
 use super::Bytes;
 use super::geometry::Rect;
+use crate::model::Interpolation;
 use multiversion::multiversion;
-use serde::{Deserialize, Serialize};
-
-/// How a model's training resized its images; another one at run time shifts its scores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Interpolation {
-    /// Two neighbours an axis, half-pixel centres, no low-pass: OpenCV's `INTER_LINEAR`, PyTorch's
-    /// `bilinear` with `align_corners=False`.
-    #[default]
-    Bilinear,
-    /// The mean of what an output pixel covers, OpenCV's `INTER_AREA`; where it enlarges, bilinear.
-    Area,
-}
 
 /// One axis: for each output pixel the first input pixel that counts, and the weights from it on.
 #[derive(Debug, Clone, PartialEq)]

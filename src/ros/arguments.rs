@@ -1,7 +1,10 @@
 //! The command line as ROS reads it: what lies outside `--ros-args` is refused, and names are resolved as rcl
 //! resolves them, since the client library tells no one which topic it really subscribed to.
 
-use super::node::NodeError;
+/// A command line that no one would read as it was meant.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub(super) String);
 
 /// What the command line says beside parameters, which rcl reads itself.
 #[derive(Debug, Default, PartialEq)]
@@ -25,14 +28,14 @@ impl Arguments {
     ///
     /// # Errors
     /// An argument that no one would read.
-    pub(super) fn of_process() -> Result<Self, NodeError> {
+    pub(super) fn of_process() -> Result<Self, UsageError> {
         let arguments = std::env::args_os().skip(1).map(|a| a.into_string());
         let arguments: Result<Vec<String>, _> = arguments.collect();
-        let arguments = arguments.map_err(|a| NodeError::Usage(format!("argument {a:?} is not UTF-8")))?;
+        let arguments = arguments.map_err(|a| UsageError(format!("argument {a:?} is not UTF-8")))?;
         Self::parse(&arguments)
     }
 
-    fn parse(arguments: &[String]) -> Result<Self, NodeError> {
+    fn parse(arguments: &[String]) -> Result<Self, UsageError> {
         let mut out = Self::default();
         let mut ours = false;
         let mut rest = arguments.iter();
@@ -47,7 +50,7 @@ impl Arguments {
                 (true, "-r" | "--remap") => out.remaps.extend(rest.next().and_then(|rule| remap(rule))),
                 (true, _) => (),
                 (false, stray) => {
-                    return Err(NodeError::Usage(format!(
+                    return Err(UsageError(format!(
                         "argument \"{stray}\" is not read; usage: open_set_node --ros-args [-p NAME:=VALUE] \
                          [--params-file FILE] [-r FROM:=TO]; parameters: config/open_set.param.yaml"
                     )));
@@ -101,7 +104,7 @@ fn remap(rule: &str) -> Option<(Option<String>, String, String)> {
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Arguments, NodeError> {
+    fn parse(line: &str) -> Result<Arguments, UsageError> {
         let words: Vec<String> = line.split_whitespace().map(Into::into).collect();
         Arguments::parse(&words)
     }

@@ -1,6 +1,7 @@
 //! The camera's calibration for an output that is not the camera's size.
 
-use crate::preprocess::geometry::{Geometry, Size};
+use crate::frame::Size;
+use crate::preprocess::geometry::Geometry;
 use r2r::sensor_msgs::msg::{CameraInfo, RegionOfInterest};
 
 /// The camera info of the network-size output: focal lengths and centres follow the sensor's window and

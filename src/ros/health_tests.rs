@@ -1,5 +1,6 @@
 use super::*;
-use crate::preprocess::geometry::{Fit, OutputSize, Size};
+use crate::frame::Size;
+use crate::preprocess::geometry::{Fit, OutputSize};
 use crate::score::Score;
 
 fn health(budget_ms: f64) -> (Health, Instant) {

@@ -6,8 +6,8 @@
 //!                                                            │ health
 //!                             diagnostics task, 1 Hz ◀───────┘
 //! ```
-//! [`node::run`] wires it, [`inference`] is the loop of a frame, [`outputs`] owns the publishers, [`health`]
-//! keeps the books that [`diagnostics`] publishes. tokio carries control, images never wait in a queue.
+//! `node` wires it, `inference` is the loop of a frame, `outputs` owns the publishers, `health` keeps
+//! the books that `diagnostics` publishes. tokio carries control, images never wait in a queue.
 
 mod arguments;
 mod camera_info;

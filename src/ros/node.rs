@@ -1,6 +1,6 @@
 //! The wiring: parameters, subscriptions, threads, and the way out.
 
-use super::arguments::{Arguments, Names};
+use super::arguments::{Arguments, Names, UsageError};
 use super::diagnostics::{self, Sources};
 use super::health::{Camera, Health};
 use super::inference::Inference;
@@ -33,8 +33,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The command line.
-    #[error("{0}")]
-    Usage(String),
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// The parameters.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -216,7 +216,8 @@ fn context() -> Result<Context, NodeError> {
         Ok(context) => context.map_err(ros("starting (is HOME or ROS_LOG_DIR set?)")),
         Err(_) => {
             let arguments: Vec<_> = std::env::args_os().skip(1).map(|a| a.display().to_string()).collect();
-            Err(NodeError::Usage(format!("ROS 2 does not accept these arguments: {}", arguments.join(" "))))
+            let message = format!("ROS 2 does not accept these arguments: {}", arguments.join(" "));
+            Err(UsageError(message).into())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The fast pass on the CPU: one sweep over the output, bands of rows over the cores.
 //!
-//! Per band and block of [`BLOCK`] columns, the two logit rows around an output row are widened to the
+//! Per band and block of 128 columns, the two logit rows around an output row are widened to the
 //! output's columns once and serve every output row between them; what is left per pixel is a vertical
 //! blend over K+1 channels, max, Σ exp and one ln. The logits at full size never exist in memory.
 //!

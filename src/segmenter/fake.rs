@@ -1,7 +1,7 @@
 //! A segmenter without a network, for tests: what it answers is known beforehand.
 
 use super::{SegmentError, Segmenter};
-use crate::preprocess::geometry::Size;
+use crate::frame::Size;
 use crate::score::Logits;
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ pub mod fake;
 #[cfg(feature = "vision")]
 pub mod onnx;
 
-use crate::preprocess::geometry::Size;
+use crate::frame::Size;
 use crate::score::Logits;
 
 /// A segmenter for one input size. Used from one thread.

@@ -5,10 +5,11 @@
 
 use open_set::assemble::{AssembleError, Assembly, Identity};
 use open_set::config::{Parameters, PipelineSettings};
+use open_set::frame::Size;
 use open_set::labels::{Class, Taxonomy};
 use open_set::model::InputSpec;
 use open_set::pipeline::Pipeline;
-use open_set::preprocess::geometry::{Fit, OutputSize, Size};
+use open_set::preprocess::geometry::{Fit, OutputSize};
 use open_set::score::Score;
 use open_set::segmenter::fake::FakeSegmenter;
 use std::process::ExitCode;

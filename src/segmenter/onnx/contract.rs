@@ -1,7 +1,7 @@
 //! The graph against its manifest: what is declared before a run, what came after the first.
 
+use crate::frame::Size;
 use crate::model::Model;
-use crate::preprocess::geometry::Size;
 use crate::score::Logits;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, ValueType};

@@ -10,8 +10,8 @@ mod runtime;
 
 use super::{SegmentError, Segmenter};
 use crate::config::{Provider, RuntimeSettings};
+use crate::frame::Size;
 use crate::model::Model;
-use crate::preprocess::geometry::Size;
 use crate::score::Logits;
 use ort::environment::Environment;
 use ort::ep::{self, ExecutionProviderDispatch};

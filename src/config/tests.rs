@@ -1,5 +1,8 @@
 use super::*;
 use crate::model::tests::model;
+use crate::preprocess::geometry::Rect;
+use crate::score::Score;
+use crate::yaml::{self, Mapping, Value};
 use proptest::prelude::*;
 
 fn parameters(edit: impl Fn(&mut Parameters)) -> Parameters {

@@ -1,0 +1,239 @@
+//! Raw: what the user typed, by name, with its type and its default.
+
+use super::ConfigError;
+use crate::yaml::{self, Mapping, Value};
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set, as typed. `config/open_set.param.yaml` shows all of it with the defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // each field's sentence stands in DESCRIPTIONS
+pub struct Parameters {
+    pub model: String,
+    pub camera_topic: String,
+    pub camera_info_topic: String,
+    pub score: String,
+    pub threshold_override: f64,
+    pub input_size: String,
+    pub fit: String,
+    pub region: String,
+    pub mask: String,
+    pub output_size: String,
+    pub providers: Vec<String>,
+    pub threads: i64,
+    pub onnxruntime: String,
+    pub latency_budget_ms: f64,
+    pub stale_after_s: f64,
+    pub heatmap_range: f64,
+    pub publish: Publish,
+}
+
+/// Which outputs exist. Those that do are still computed only while someone subscribes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // each field's sentence stands in DESCRIPTIONS
+pub struct Publish {
+    pub labels_compressed: bool,
+    pub labels_color: bool,
+    pub anomaly: bool,
+    pub heatmap: bool,
+    pub overlay: bool,
+    pub frame_status: bool,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            model: "models/camvid-lite0.yaml".into(),
+            camera_topic: "/camera/image_raw".into(),
+            camera_info_topic: String::new(),
+            score: "hybrid".into(),
+            threshold_override: f64::NAN,
+            input_size: String::new(),
+            fit: "letterbox".into(),
+            region: String::new(),
+            mask: String::new(),
+            output_size: "camera".into(),
+            providers: vec!["cpu".into()],
+            threads: 0,
+            onnxruntime: String::new(),
+            latency_budget_ms: 0.0,
+            stale_after_s: 1.0,
+            heatmap_range: 5.0,
+            publish: Publish::default(),
+        }
+    }
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self {
+            labels_compressed: true,
+            labels_color: true,
+            anomaly: true,
+            heatmap: true,
+            overlay: true,
+            frame_status: true,
+        }
+    }
+}
+
+/// One sentence a parameter, in the order they are declared; shown by `ros2 param describe`.
+pub const DESCRIPTIONS: [(&str, &str); 22] = [
+    ("model", "manifest of the model (models/NAME.yaml); its ONNX file lies beside it"),
+    ("camera_topic", "sensor_msgs/Image to segment"),
+    ("camera_info_topic", "sensor_msgs/CameraInfo of that camera; empty: camera_info beside camera_topic"),
+    (
+        "score",
+        "anomaly score: hybrid, generative, discriminative, max-logit or msp; higher is more anomalous",
+    ),
+    (
+        "threshold_override",
+        "scores above it are unknown, in the score's unit; NaN: the manifest's calibration",
+    ),
+    ("input_size", "network input WIDTHxHEIGHT; empty: the manifest's first"),
+    ("fit", "how the image meets the input: stretch, letterbox (keep proportions, pad) or crop"),
+    ("region", "part of the image to segment, x,y,width,height in camera pixels; empty: all of it"),
+    ("mask", "PNG of the camera's size whose non-zero pixels (ego vehicle) are never labelled; empty: none"),
+    ("output_size", "size of labels and anomaly: camera or network"),
+    (
+        "providers",
+        "execution providers in order: tensorrt, cuda, cpu; without cpu in the list every node of the graph must run on the others",
+    ),
+    ("threads", "CPU threads of inference, and as many of scoring, which take turns; 0: all cores"),
+    (
+        "onnxruntime",
+        "path of libonnxruntime.so; empty: ORT_DYLIB_PATH, beside the program, the private prefix",
+    ),
+    (
+        "latency_budget_ms",
+        "from image stamp to published labels, in milliseconds; frames already older are not begun, results older say so in frame_status; 0: none",
+    ),
+    ("stale_after_s", "seconds without an image after which the camera is reported stale"),
+    (
+        "heatmap_range",
+        "score distance from the threshold at which the heatmap's colours end, in the score's unit",
+    ),
+    ("publish.labels_compressed", "offer ~/labels/compressed (PNG)"),
+    ("publish.labels_color", "offer ~/labels/color (rgb8)"),
+    ("publish.anomaly", "offer ~/anomaly (32FC1)"),
+    ("publish.heatmap", "offer ~/anomaly/heatmap (bgr8)"),
+    ("publish.overlay", "offer ~/overlay (bgr8)"),
+    ("publish.frame_status", "offer ~/frame_status (DiagnosticArray with each result's header)"),
+];
+
+/// A parameter's value with its type, as ROS and YAML know them.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // the variants are the types' names
+pub enum ParameterValue {
+    Bool(bool),
+    Integer(i64),
+    Double(f64),
+    String(String),
+    Strings(Vec<String>),
+}
+
+impl ParameterValue {
+    /// As ROS calls it.
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "boolean",
+            Self::Integer(_) => "integer",
+            Self::Double(_) => "double",
+            Self::String(_) => "string",
+            Self::Strings(_) => "string array",
+        }
+    }
+}
+
+impl std::fmt::Display for ParameterValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = self.type_name();
+        match self {
+            Self::Bool(v) => write!(f, "{kind} {v}"),
+            Self::Integer(v) => write!(f, "{kind} {v}"),
+            Self::Double(v) => write!(f, "{kind} {v}"),
+            Self::String(v) => write!(f, "{kind} \"{v}\""),
+            Self::Strings(v) => write!(f, "{kind} {v:?}"),
+        }
+    }
+}
+
+impl From<ParameterValue> for Value {
+    fn from(value: ParameterValue) -> Self {
+        match value {
+            ParameterValue::Bool(v) => v.into(),
+            ParameterValue::Integer(v) => v.into(),
+            ParameterValue::Double(v) => v.into(),
+            ParameterValue::String(v) => v.into(),
+            ParameterValue::Strings(v) => v.into(),
+        }
+    }
+}
+
+impl Parameters {
+    /// From names and values, nested ones dotted (`publish.anomaly`); what is not named keeps its default.
+    ///
+    /// # Errors
+    /// A name that is not known, a value of another type.
+    pub fn from_values(
+        values: impl IntoIterator<Item = (String, ParameterValue)>,
+    ) -> Result<Self, ConfigError> {
+        let defaults = Self::default().to_values()?;
+        let mut root = Mapping::new();
+        for (name, value) in values {
+            let Some((_, default)) = defaults.iter().find(|(known, _)| *known == name) else {
+                return Err(ConfigError::Unknown(name));
+            };
+            let value = match (value, default) {
+                // ROS users write 1 where 1.0 is meant.
+                (ParameterValue::Integer(v), ParameterValue::Double(_)) => ParameterValue::Double(v as f64),
+                (value, default) if value.type_name() == default.type_name() => value,
+                (value, default) => {
+                    let (got, expected) = (value.to_string(), default.type_name());
+                    return Err(ConfigError::Type { parameter: name, got, expected });
+                }
+            };
+            match name.split_once('.') {
+                None => root.insert(name.into(), value.into()),
+                Some((group, key)) => root
+                    .entry(group.into())
+                    .or_insert_with(|| Mapping::new().into())
+                    .as_mapping_mut()
+                    .and_then(|group| group.insert(key.into(), value.into())),
+            };
+        }
+        yaml::from_value(root.into()).map_err(|e| ConfigError::Shape(e.to_string()))
+    }
+
+    /// Names and values, nested ones dotted, in the order of [`DESCRIPTIONS`].
+    ///
+    /// # Errors
+    /// None that these types can give; YAML's are passed on rather than ignored.
+    pub fn to_values(&self) -> Result<Vec<(&'static str, ParameterValue)>, ConfigError> {
+        let shape = |e: String| ConfigError::Shape(e);
+        let root = yaml::to_value(self).map_err(|e| shape(e.to_string()))?;
+        let lookup = |name: &str| name.split('.').try_fold(&root, |v, key| v.get(key)).cloned();
+        let loose = |v: Value| match v {
+            Value::Bool(b) => Some(ParameterValue::Bool(b)),
+            Value::String(s) => Some(ParameterValue::String(s)),
+            Value::Sequence(s) => s
+                .iter()
+                .map(|v| v.as_str().map(Into::into))
+                .collect::<Option<_>>()
+                .map(ParameterValue::Strings),
+            Value::Number(n) if n.is_f64() => n.as_f64().map(ParameterValue::Double),
+            Value::Number(n) => n.as_i64().map(ParameterValue::Integer),
+            _ => None,
+        };
+        DESCRIPTIONS
+            .iter()
+            .map(|(name, _)| {
+                lookup(name)
+                    .and_then(loose)
+                    .map(|v| (*name, v))
+                    .ok_or_else(|| shape(format!("{name} is described but not a parameter")))
+            })
+            .collect()
+    }
+}
