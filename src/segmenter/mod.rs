@@ -1,6 +1,6 @@
 //! The network behind one seam: an input to fill, a run, outputs to read.
 //!
-//! [`onnx`] runs a contract model through ONNX Runtime. [`fake`] computes something known instead, for
+//! `onnx` runs a contract model through ONNX Runtime. [`fake`] computes something known instead, for
 //! tests. Buffers belong to the segmenter and are reused, so that a frame copies and allocates nothing.
 
 pub mod fake;
