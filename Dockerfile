@@ -1,6 +1,6 @@
 # Two stages: `tests` builds and tests on ROS 2 Jazzy (Ubuntu 24.04); `node` is what a vehicle carries.
 #
-#   docker build --target tests --tag open_set:tests .     docker run --rm open_set:tests
+#   docker build --target tests --tag open_set:tests .     docker run --rm --shm-size 2g open_set:tests
 #   docker build --target node  --tag open_set:node  .     docker run --rm --network host --ipc host open_set:node
 #
 # Not run in CI, which has no Docker: there, `make docker-check` only checks that what is copied exists.

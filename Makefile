@@ -21,7 +21,7 @@ build: setup ## the node and the tool, in target/release
 	cargo build --release --locked $(FEATURES)
 
 demo: build ## a street, seen by the node; DEMO="..." passes arguments on
-	@setup/setup.sh demo
+	@[[ -n "$(DEMO)" ]] || setup/setup.sh demo
 	. .prefix/env.sh
 	$(PYTHON_HERE) demo/demo.py $(DEMO)
 

@@ -225,9 +225,18 @@ EOF
     mv "$PREFIX/env.sh.new" "$PREFIX/env.sh"
 }
 
+rust() {
+    local needs have
+    needs=$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' "$CHECKOUT/Cargo.toml")
+    command -v cargo >/dev/null || die "no cargo found" "install Rust $needs or newer, with rustup"
+    have=$(cargo --version | cut -d' ' -f2)
+    printf '%s\n' "$needs" "$have" | sort -CV ||
+        die "cargo is $have, this project needs Rust $needs or newer" "the distribution's is too old: install it with rustup"
+}
+
 main() {
     [[ $CHECKOUT != *[[:space:]]* ]] || die "the checkout's path has a space in it: $CHECKOUT" "move it to one without"
-    command -v cargo >/dev/null || die "no cargo found" "install Rust, for example with rustup"
+    rust
     find_ros
     find_python
     system_packages

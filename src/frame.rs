@@ -1,4 +1,4 @@
-//! A camera image as it arrived: encoding, size, row step, stamp and frame_id around borrowed pixels.
+//! A camera image as it arrived: encoding, size and row step around borrowed pixels.
 //!
 //! The checks a message needs before anyone reads a pixel are made here, once. Knows nothing of ROS: the
 //! names of the encodings are those of `sensor_msgs/image_encodings`, which bags and files use as well.

@@ -1,7 +1,7 @@
 //! From camera pixels to the network's input: u8 of any encoding to f32 `[3, h, w]`, normalised.
 //!
 //! [`geometry`] says which rectangle of the camera lands on which rectangle of the input; [`resample`] holds
-//! the interpolation as weights per axis. [`Preprocess::run`] is the only way through; [`reference`] is its
+//! the interpolation as weights per axis. [`Preprocess::run`] is the only way through; `reference` is its
 //! plain definition, for tests. Encodings with subsampled colour or a mosaic are converted to rgb8 by
 //! `images` first.
 

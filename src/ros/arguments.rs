@@ -93,6 +93,7 @@ impl Names {
 /// `[node:]from:=to`; the rules for node and namespace (`__node`, `__ns`) are no names of topics.
 fn remap(rule: &str) -> Option<(Option<String>, String, String)> {
     let (from, to) = rule.split_once(":=")?;
+    let from = from.strip_prefix("rostopic://").unwrap_or(from);
     let (node, from) = match from.split_once(':') {
         Some((node, from)) => (Some(node.to_owned()), from),
         None => (None, from),
@@ -129,6 +130,7 @@ mod tests {
         assert_eq!(resolve("", "~/image"), "/front/open_set/image");
         assert_eq!(resolve("--ros-args -r /image:=/cam", "/image"), "/cam");
         assert_eq!(resolve("--ros-args -r image:=cam", "image"), "/front/cam");
+        assert_eq!(resolve("--ros-args -r rostopic://image:=cam", "image"), "/front/cam");
         assert_eq!(resolve("--ros-args -r open_set:/image:=/cam", "/image"), "/cam");
         assert_eq!(resolve("--ros-args -r other:/image:=/cam", "/image"), "/image");
         assert_eq!(resolve("--ros-args -r __ns:=/x -r /image:=/a -r /image:=/b", "/image"), "/a");

@@ -1,4 +1,4 @@
-//! Messages to frames and back: sizes, encodings and headers, nothing of what they mean.
+//! Image messages to frames: sizes, encodings and stamps, nothing of what they mean.
 
 use crate::frame::{Encoding, Frame, FrameError};
 use r2r::sensor_msgs::msg::Image;

@@ -1,12 +1,12 @@
 //! Statuses to messages, and the timer that publishes them whether or not a frame comes.
 
 use super::health::{Health, Status};
+use super::lock;
 use crate::latest::Latest;
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
 use r2r::sensor_msgs::msg::Image;
 use r2r::std_msgs::msg::Header;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// An array of statuses, each named `node: task` (REP-107).
@@ -38,22 +38,20 @@ pub(super) struct Sources {
     pub(super) health: Arc<Mutex<Health>>,
     /// Counts what it replaced.
     pub(super) slot: Arc<Latest<Image>>,
-    /// Of the camera's topic, as last counted.
-    pub(super) publishers: Arc<AtomicUsize>,
 }
 
-/// Publishes `/diagnostics` at 1 Hz until the process ends.
+/// Publishes `/diagnostics` at 1 Hz until the control thread ends.
 pub(super) async fn publish_forever(publisher: r2r::Publisher<DiagnosticArray>, sources: Sources) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let Sources { node, clock, health, slot, publishers } = &sources;
+        let Sources { node, clock, health, slot } = &sources;
+        let header = now(clock);
         let message = {
-            let health = health.lock().unwrap_or_else(PoisonError::into_inner);
-            let publishers = publishers.load(Ordering::Relaxed);
-            let statuses = health.statuses(Instant::now(), slot.replaced(), publishers);
-            array(now(clock), node, &health.camera().topic, statuses)
+            let health = lock(health);
+            let statuses = health.statuses(Instant::now(), slot.replaced());
+            array(header, node, &health.camera().topic, statuses)
         };
         if let Err(error) = publisher.publish(&message) {
             tracing::error!("diagnostics were not published: {error}");
@@ -62,7 +60,7 @@ pub(super) async fn publish_forever(publisher: r2r::Publisher<DiagnosticArray>, 
 }
 
 /// A header that says now, in the node's clock.
-pub(super) fn now(clock: &Mutex<r2r::Clock>) -> Header {
-    let now = clock.lock().unwrap_or_else(PoisonError::into_inner).get_now().unwrap_or_default();
+fn now(clock: &Mutex<r2r::Clock>) -> Header {
+    let now = lock(clock).get_now().unwrap_or_default();
     Header { stamp: r2r::Clock::to_builtin_time(&now), frame_id: String::new() }
 }

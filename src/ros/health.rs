@@ -48,6 +48,25 @@ pub(super) struct Ready {
     pub(super) provider: String,
 }
 
+/// Who publishes on the camera's topic.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Publishers {
+    /// Of images.
+    pub(super) images: usize,
+    /// A type that is not, where there is one: the usual reason for an endless wait.
+    pub(super) other_type: Option<String>,
+}
+
+impl std::fmt::Display for Publishers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} publishers", self.images)?;
+        match &self.other_type {
+            Some(other) => write!(f, " of images, but one of {other}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What a published frame took, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Times {
@@ -85,6 +104,7 @@ impl Times {
 pub(super) struct Health {
     camera: Camera,
     ready: Option<Ready>,
+    publishers: Publishers,
     started: Instant,
     frames_in: u64,
     frames_out: u64,
@@ -112,6 +132,7 @@ impl Health {
         Self {
             camera,
             ready: None,
+            publishers: Publishers::default(),
             started: now,
             frames_in: 0,
             frames_out: 0,
@@ -134,6 +155,16 @@ impl Health {
 
     pub(super) fn camera(&self) -> &Camera {
         &self.camera
+    }
+
+    /// Who publishes, counted anew.
+    pub(super) fn publishers(&mut self, publishers: Publishers) {
+        self.publishers = publishers;
+    }
+
+    /// Whether the model is warm.
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.is_some()
     }
 
     /// The model is warm.
@@ -175,6 +206,7 @@ impl Health {
     pub(super) fn over_age(&mut self, age_ms: f64) {
         self.began = None;
         self.frames_over_age += 1;
+        self.rejected = None;
         self.over_age = Some(age_ms);
     }
 
@@ -196,13 +228,14 @@ impl Health {
         }
     }
 
-    /// The three statuses of `/diagnostics`. `replaced` and `publishers` are known elsewhere.
-    pub(super) fn statuses(&self, now: Instant, replaced: u64, publishers: usize) -> [Status; 3] {
-        [self.camera_status(now, replaced, publishers), self.inference_status(now), self.latency_status()]
+    /// The three statuses of `/diagnostics`. What the slot replaced is known elsewhere.
+    pub(super) fn statuses(&self, now: Instant, replaced: u64) -> [Status; 3] {
+        [self.camera_status(now, replaced), self.inference_status(now), self.latency_status(now)]
     }
 
-    fn camera_status(&self, now: Instant, replaced: u64, publishers: usize) -> Status {
+    fn camera_status(&self, now: Instant, replaced: u64) -> Status {
         let Camera { topic, qos, stale_after, .. } = &self.camera;
+        let publishers = &self.publishers;
         let age = self.last_image.map(|t| now.duration_since(t));
         let (state, level, message) = match age {
             None => {
@@ -231,7 +264,7 @@ impl Health {
             value("state", state),
             value("topic", topic),
             value("qos", qos),
-            value("publishers", publishers),
+            value("publishers", publishers.images),
             value("frames_in", self.frames_in),
             value("frames_out", self.frames_out),
             value("frames_replaced", replaced),
@@ -248,7 +281,10 @@ impl Health {
     fn inference_status(&self, now: Instant) -> Status {
         let at_work = self.began.map(|t| now.duration_since(t)).filter(|t| *t > STUCK_AFTER);
         let (level, message) = match (&self.ready, at_work, &self.failed) {
-            (None, ..) => (Level::Warn, "warming up".into()),
+            (None, ..) => {
+                let seconds = now.duration_since(self.started).as_secs_f64();
+                (Level::Warn, format!("warming up for {seconds:.0} s"))
+            }
             (_, Some(t), _) => {
                 (Level::Error, format!("stuck: at work on one frame for {:.1} s", t.as_secs_f64()))
             }
@@ -273,15 +309,25 @@ impl Health {
         Status { task: "inference", level, message, values }
     }
 
-    fn latency_status(&self) -> Status {
+    fn latency_status(&self, now: Instant) -> Status {
         let budget = self.camera.budget_ms;
-        let all = self.windows.each_ref().map(Window::percentiles);
+        let is_old = |t: Option<Instant>| t.is_some_and(|t| now.duration_since(t) > self.camera.stale_after);
+        // Old percentiles would look like present ones.
+        let silent = self.last_result.filter(|_| is_old(self.last_result));
+        let all = match silent {
+            None => self.windows.each_ref().map(Window::percentiles),
+            Some(_) => [None; 5],
+        };
         let p95 = all[0].map(|p| p.p95);
-        let (level, message) = match (self.over_age, p95) {
+        let (level, message) = match (self.over_age.filter(|_| !is_old(self.last_image)), p95) {
             (Some(age), _) => (
                 Level::Error,
                 format!("images arrive {age:.1} ms old, over the budget of {budget} ms: none is begun"),
             ),
+            _ if silent.is_some() => {
+                let age = self.last_result.map(|t| now.duration_since(t));
+                (Level::Warn, format!("no result for {} s", seconds(age)))
+            }
             _ if self.last.latency < 0.0 => {
                 (Level::Warn, format!("stamps are {:.1} ms ahead of the clock", -self.last.latency))
             }

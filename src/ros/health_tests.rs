@@ -35,10 +35,12 @@ fn get<'a>(status: &'a Status, key: &str) -> &'a str {
 #[test]
 fn a_camera_waits_is_active_goes_stale_and_comes_back() {
     let (mut h, t) = health(0.0);
-    let camera = |h: &Health, s: f64| h.statuses(t + Duration::from_secs_f64(s), 2, 1)[0].clone();
+    h.publishers(Publishers { images: 0, other_type: Some("sensor_msgs/msg/CompressedImage".into()) });
+    let camera = |h: &Health, s: f64| h.statuses(t + Duration::from_secs_f64(s), 2)[0].clone();
     let waiting = camera(&h, 3.0);
     assert_eq!((waiting.level, get(&waiting, "state")), (Level::Warn, "waiting"));
     assert!(waiting.message.contains("/camera") && waiting.message.contains("best effort"));
+    assert!(waiting.message.contains("0 publishers of images, but one of sensor_msgs/msg/CompressedImage"));
     h.arrived(t + Duration::from_secs(4));
     assert_eq!(get(&camera(&h, 4.5), "state"), "active");
     assert_eq!(get(&camera(&h, 4.5), "frames_replaced"), "2");
@@ -55,18 +57,21 @@ fn a_refused_image_is_told_until_a_good_one_is_published() {
     h.arrived(t);
     h.reject("too small".into());
     h.reject("too small".into());
-    let s = &h.statuses(t, 0, 1)[0];
+    let s = &h.statuses(t, 0)[0];
     assert_eq!((s.level, s.message.as_str()), (Level::Error, "rejected: too small"));
     assert_eq!(get(s, "frames_rejected"), "2");
     h.publish(t, Times::default(), None);
-    assert_eq!(h.statuses(t, 0, 1)[0].level, Level::Ok);
+    assert_eq!(h.statuses(t, 0)[0].level, Level::Ok);
 }
 
 #[test]
 fn inference_warms_up_runs_fails_and_recovers() {
     let (mut h, t) = health(0.0);
-    let inference = |h: &Health, s: u64| h.statuses(t + Duration::from_secs(s), 0, 1)[1].clone();
-    assert_eq!((inference(&h, 0).level, inference(&h, 0).message.as_str()), (Level::Warn, "warming up"));
+    let inference = |h: &Health, s: u64| h.statuses(t + Duration::from_secs(s), 0)[1].clone();
+    assert_eq!(
+        (inference(&h, 0).level, inference(&h, 0).message.as_str()),
+        (Level::Warn, "warming up for 0 s")
+    );
     h.ready(ready());
     assert_eq!((inference(&h, 0).level, get(&inference(&h, 0), "provider")), (Level::Ok, "cpu"));
     assert_eq!(get(&inference(&h, 0), "last_result_age_s"), "none");
@@ -83,7 +88,7 @@ fn a_frame_that_never_ends_is_an_error() {
     let (mut h, t) = health(0.0);
     h.ready(ready());
     h.began(t, 640, 480, "rgb8");
-    let inference = |h: &Health, s: u64| h.statuses(t + Duration::from_secs(s), 0, 1)[1].clone();
+    let inference = |h: &Health, s: u64| h.statuses(t + Duration::from_secs(s), 0)[1].clone();
     assert_eq!(inference(&h, 4).level, Level::Ok);
     let stuck = inference(&h, 9);
     assert_eq!(stuck.level, Level::Error);
@@ -95,7 +100,7 @@ fn a_frame_that_never_ends_is_an_error() {
 #[test]
 fn latency_over_the_budget_is_told() {
     let (mut h, t) = health(50.0);
-    let latency = |h: &Health| h.statuses(t, 0, 1)[2].clone();
+    let latency = |h: &Health| h.statuses(t, 0)[2].clone();
     assert_eq!(latency(&h).message, "no frame yet");
     h.publish(t, Times { latency: 49.0, inference: 30.0, ..Times::default() }, None);
     let s = latency(&h);
@@ -114,7 +119,7 @@ fn latency_over_the_budget_is_told() {
 fn a_stamp_ahead_of_the_clock_is_told_and_not_averaged() {
     let (mut h, t) = health(0.0);
     h.publish(t, Times { latency: -2000.0, ..Times::default() }, None);
-    let s = h.statuses(t, 0, 1)[2].clone();
+    let s = h.statuses(t, 0)[2].clone();
     assert_eq!((s.level, get(&s, "frames")), (Level::Warn, "0"));
     assert!(s.message.contains("2000.0 ms ahead"), "{}", s.message);
 }
@@ -124,7 +129,16 @@ fn a_missing_camera_info_is_told() {
     let (mut h, t) = health(0.0);
     h.arrived(t);
     h.publish(t, Times::default(), Some("waiting for /camera_info".into()));
-    let s = h.statuses(t, 0, 1)[0].clone();
+    let s = h.statuses(t, 0)[0].clone();
     assert_eq!((s.level, get(&s, "state")), (Level::Warn, "active"));
     assert!(s.message.contains("waiting for /camera_info"), "{}", s.message);
+}
+
+#[test]
+fn old_percentiles_do_not_pass_for_present_ones() {
+    let (mut h, t) = health(50.0);
+    h.publish(t, Times { latency: 20.0, ..Times::default() }, None);
+    let later = h.statuses(t + Duration::from_secs(3), 0)[2].clone();
+    assert_eq!((later.level, later.message.as_str()), (Level::Warn, "no result for 3.000 s"));
+    assert!(!later.values.iter().any(|(k, _)| k == "latency_ms_p50"));
 }

@@ -3,6 +3,7 @@
 
 use super::convert;
 use super::health::{Health, Level, Ready, Status, Times, value};
+use super::lock;
 use super::logging::Throttle;
 use super::outputs::{Labelled, Outputs};
 use crate::assemble::{Assembly, Identity};
@@ -10,7 +11,7 @@ use crate::labels::Taxonomy;
 use crate::latest::Latest;
 use crate::pipeline::{Pipeline, StepError};
 use r2r::sensor_msgs::msg::Image;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// What the thread works with besides the model.
@@ -69,11 +70,11 @@ impl Inference {
         identity: &Identity,
     ) -> Result<(), Refusal> {
         lock(&self.health).began(Instant::now(), image.width, image.height, &image.encoding);
-        let age_ms = self.age_ms(image);
+        let frame = convert::frame(image).map_err(|e| Refusal::Image(e.to_string()))?;
+        let age_ms = self.age_ms(image)?;
         if self.is_over_budget(age_ms) {
             return Err(Refusal::Age(age_ms));
         }
-        let frame = convert::frame(image).map_err(|e| Refusal::Image(e.to_string()))?;
 
         let mut times = Times::default();
         let mut last = Instant::now();
@@ -85,7 +86,7 @@ impl Inference {
         let settings = pipeline.settings();
         let of = Labelled { header: &image.header, frame, segmentation, geometry, settings, taxonomy };
         self.outputs.publish_labels(&of);
-        times.latency = self.age_ms(image);
+        times.latency = self.age_ms(image)?;
         let over_budget = self.is_over_budget(times.latency);
         let budget_ms = self.budget_ms;
         let camera_info = self.outputs.publish_data(&of, &times, || {
@@ -103,15 +104,12 @@ impl Inference {
     }
 
     /// From the image's stamp to now, in the node's clock.
-    fn age_ms(&self, image: &Image) -> f64 {
-        let now_ns = match lock(&self.clock).get_now() {
-            Ok(now) => i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
-            Err(error) => {
-                tracing::error!("the ROS clock does not tell the time: {error}");
-                return f64::NAN;
-            }
-        };
-        now_ns.saturating_sub(convert::stamp_ns(&image.header)) as f64 / 1e6
+    fn age_ms(&self, image: &Image) -> Result<f64, Refusal> {
+        let now = lock(&self.clock).get_now();
+        let now =
+            now.map_err(|e| Refusal::Inference(format!("the ROS clock does not tell the time: {e}")))?;
+        let now_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+        Ok(now_ns.saturating_sub(convert::stamp_ns(&image.header)) as f64 / 1e6)
     }
 }
 
@@ -127,11 +125,6 @@ impl From<StepError> for Refusal {
     fn from(error: StepError) -> Self {
         if error.is_input() { Self::Image(error.to_string()) } else { Self::Inference(error.to_string()) }
     }
-}
-
-/// Every change under these locks is a few assignments: a panic elsewhere leaves nothing half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn lap_ms(last: &mut Instant) -> f64 {

@@ -4,11 +4,12 @@
 //! Before the node exists, and for what is below INFO, events go to stderr as they are: ROS's own level would
 //! drop the latter whatever `RUST_LOG` says.
 
+use super::lock;
 use r2r::rcl_interfaces::msg::Log;
 use r2r::{LogSeverity, QosProfile};
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -22,8 +23,8 @@ static ROS_LOG: OnceLock<RosLog> = OnceLock::new();
 struct RosLog {
     /// `namespace.node`.
     name: String,
-    rosout: Mutex<r2r::Publisher<Log>>,
-    clock: Arc<Mutex<r2r::Clock>>,
+    /// `None` where rcl makes it: as far as Humble.
+    rosout: Option<Mutex<r2r::Publisher<Log>>>,
 }
 
 /// Starts logging, filtered by `RUST_LOG` (default `info`).
@@ -41,9 +42,11 @@ pub(super) fn attach(node: &mut r2r::Node) -> r2r::Result<()> {
     // As rcl's own: who comes late still sees the last messages.
     let qos =
         QosProfile::default().reliable().keep_last(1000).transient_local().lifespan(Duration::from_secs(10));
-    let rosout = Mutex::new(node.create_publisher("/rosout", qos)?);
-    let log = RosLog { name: node.logger().to_owned(), rosout, clock: node.get_ros_clock() };
-    let _ = ROS_LOG.set(log);
+    let rosout = match r2r::ROS_DISTRO {
+        "humble" => None,
+        _ => Some(Mutex::new(node.create_publisher("/rosout", qos)?)),
+    };
+    let _ = ROS_LOG.set(RosLog { name: node.logger().to_owned(), rosout });
     Ok(())
 }
 
@@ -51,8 +54,11 @@ impl RosLog {
     fn say(&self, severity: LogSeverity, level: u8, text: &str, event: &Event<'_>) {
         let (file, line) = (event.metadata().file().unwrap_or(""), event.metadata().line().unwrap_or(0));
         r2r::log(text, &self.name, file, line, severity);
+        let Some(rosout) = &self.rosout else { return };
+        // The system's time, as rcl's own log: asking the ROS clock takes a lock that the speaker may hold.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let message = Log {
-            stamp: super::diagnostics::now(&self.clock).stamp,
+            stamp: r2r::Clock::to_builtin_time(&now),
             level,
             name: self.name.clone(),
             msg: text.to_owned(),
@@ -61,7 +67,7 @@ impl RosLog {
             line,
         };
         // What cannot be published was said on the console just above.
-        let _ = self.rosout.lock().unwrap_or_else(PoisonError::into_inner).publish(&message);
+        let _ = lock(rosout).publish(&message);
     }
 }
 

@@ -6,8 +6,10 @@
 //!                                                            │ health
 //!                             diagnostics task, 1 Hz ◀───────┘
 //! ```
-//! `node` wires it, `inference` is the loop of a frame, `outputs` owns the publishers, `health` keeps
-//! the books that `diagnostics` publishes. tokio carries control, images never wait in a queue.
+//! `node` wires it from what `arguments` and `parameters` say, `inference` is the loop of a frame, `convert`
+//! reads a message, `outputs` owns the publishers (`camera_info` scales one of them), `health` keeps the books
+//! that `diagnostics` publishes, `logging` speaks. tokio carries control; behind the middleware's own short
+//! queue an image waits in one slot only.
 
 mod arguments;
 mod camera_info;
@@ -20,4 +22,12 @@ mod node;
 mod outputs;
 mod parameters;
 
+pub use arguments::UsageError;
 pub use node::{NodeError, main};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Every change under this room's locks is a few assignments: a panic elsewhere leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

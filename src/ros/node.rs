@@ -2,8 +2,9 @@
 
 use super::arguments::{Arguments, Names, UsageError};
 use super::diagnostics::{self, Sources};
-use super::health::{Camera, Health};
+use super::health::{Camera, Health, Publishers};
 use super::inference::Inference;
+use super::lock;
 use super::logging;
 use super::outputs::{LatestInfo, Outputs};
 use super::parameters::{self, Declared};
@@ -14,8 +15,8 @@ use futures::StreamExt;
 use r2r::sensor_msgs::msg::{CameraInfo, Image};
 use r2r::{Context, Node, QosProfile};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -60,9 +61,9 @@ pub enum NodeError {
     /// A part that must not end did.
     #[error("{0} ended by itself: this is a defect of the program, see its message above")]
     Died(&'static str),
-    /// The last frame was not waited for any longer.
-    #[error("the frame in work did not end within {} s: left without it", FINISH_WITHIN.as_secs())]
-    Stuck,
+    /// The end was not waited for any longer.
+    #[error("{0}: left without waiting for {1}")]
+    Unfinished(&'static str, &'static str),
 }
 
 fn ros(doing: impl Into<String>) -> impl FnOnce(r2r::Error) -> NodeError {
@@ -83,17 +84,22 @@ where
     A: FnOnce(&Parameters) -> Result<Assembly, AssembleError> + Send + 'static,
 {
     logging::start();
-    match run(assemble) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
-            let usage = matches!(error, NodeError::Usage(_) | NodeError::Config(_) | NodeError::Assemble(_));
-            ExitCode::from(if usage { 2 } else { 1 })
-        }
+    let result = run(assemble);
+    if let Err(error) = &result {
+        // On the console only: the node that carried /rosout is gone, or never was.
+        tracing::error!("{error}");
     }
+    result.unwrap_or_else(|error| exit_code(&error))
 }
 
-fn run<A>(assemble: A) -> Result<(), NodeError>
+fn exit_code(error: &NodeError) -> ExitCode {
+    let usage = matches!(error, NodeError::Usage(_) | NodeError::Config(_) | NodeError::Assemble(_));
+    ExitCode::from(if usage { 2 } else { 1 })
+}
+
+/// Errors are those of the start; what ends a running node is said while it can still be heard, and comes
+/// back as its exit code.
+fn run<A>(assemble: A) -> Result<ExitCode, NodeError>
 where
     A: FnOnce(&Parameters) -> Result<Assembly, AssembleError> + Send + 'static,
 {
@@ -104,7 +110,7 @@ where
     let names =
         Names::new(node.fully_qualified_name().map_err(ros(doing))?, node.namespace().map_err(ros(doing))?);
     let parameters = {
-        let overrides = node.params.lock().unwrap_or_else(PoisonError::into_inner);
+        let overrides = lock(&node.params);
         parameters::read(&overrides, &arguments)?
     };
     parameters.check_node()?;
@@ -122,8 +128,13 @@ where
     let declared = Arc::new(Mutex::new(Declared::new(&parameters)?));
     let (parameter_services, _changes) =
         node.make_derived_parameter_handler(declared).map_err(ros("declaring parameters"))?;
-    // Not among the tasks: a caller that leaves before its answer must not stop the node.
-    tokio.spawn(parameter_services);
+    // Not among the tasks that end the node: r2r panics where a caller leaves before its answer.
+    let services = tokio.spawn(parameter_services);
+    tokio.spawn(async move {
+        if services.await.is_err() {
+            tracing::error!("the parameter services ended: restart the node to have them again");
+        }
+    });
 
     let topic = arguments.resolve(&names, &parameters.camera_topic);
     // REP-107's `node: task`, with the namespace, so that two cameras' nodes are told apart.
@@ -147,7 +158,6 @@ where
     let clock = node.get_ros_clock();
     subscribe_camera(&mut node, &topic, &slot, &health, &tokio, &mut tasks)?;
 
-    let publishers = Arc::new(AtomicUsize::new(0));
     let diagnostics =
         node.create_publisher("/diagnostics", QosProfile::default()).map_err(ros("creating /diagnostics"))?;
     let sources = Sources {
@@ -155,20 +165,19 @@ where
         clock: Arc::clone(&clock),
         health: Arc::clone(&health),
         slot: Arc::clone(&slot),
-        publishers: Arc::clone(&publishers),
     };
     tasks.spawn_on(diagnostics::publish_forever(diagnostics, sources), tokio.handle());
 
     let stop = Arc::new(AtomicBool::new(false));
-    let spin = Worker::start("open_set-spin", {
-        let stop = Arc::clone(&stop);
-        move || spin(&mut node, &topic, &publishers, &stop)
+    let mut spin = Worker::start("open_set-spin", {
+        let (stop, health) = (Arc::clone(&stop), Arc::clone(&health));
+        move || spin(&mut node, &topic, &health, &stop)
     })?;
     // The model is made ready on the thread that runs it, so that diagnostics speak and signals count meanwhile.
     let inference = Inference {
         slot: Arc::clone(&slot),
         outputs,
-        health,
+        health: Arc::clone(&health),
         clock,
         budget_ms: parameters.latency_budget_ms,
     };
@@ -176,33 +185,45 @@ where
         assemble(&parameters).map(|assembly| inference.run(assembly))
     })?;
 
-    let mut spin = spin;
     let why = tokio.block_on(async {
         tokio::select! {
-            () = signals.next() => Ok(()),
+            () = signals.next() => {
+                tracing::info!("stopping: finishing the frame");
+                Ok(())
+            }
             () = inference.ended() => Ok(()), // why is asked below
             () = spin.ended() => Err(NodeError::Died("the middleware's thread")),
             _ = tasks.join_next() => Err(NodeError::Died("a control task")),
         }
     });
-    // Finish the frame, then stop the middleware, then drop it.
+    // Finish the frame, say how it ended, then stop the middleware and drop it.
     slot.close();
-    let finished = tokio.block_on(async {
+    let hurry = tokio.block_on(async {
         tokio::select! {
-            () = inference.ended() => true,
-            () = signals.next() => false,
-            () = tokio::time::sleep(FINISH_WITHIN) => false,
+            () = inference.ended() => None,
+            () = signals.next() => Some("a second signal came"),
+            () = tokio::time::sleep(FINISH_WITHIN) => Some("ten seconds passed"),
         }
     });
-    if !finished {
-        return Err(NodeError::Stuck);
+    if let Some(hurry) = hurry {
+        let what = if lock(&health).is_ready() { "the frame in work" } else { "the model to load" };
+        tracing::error!("{}", NodeError::Unfinished(hurry, what));
+        // Without destructors: they would run under the feet of the thread that is still at work.
+        signal_hook::low_level::exit(1);
     }
-    let outcome = inference.join().ok_or(NodeError::Died("the inference thread"));
+    let outcome = match inference.join() {
+        _ if why.is_err() => why,
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) => Err(error.into()),
+        None => Err(NodeError::Died("the inference thread")),
+    };
+    if let Err(error) = &outcome {
+        tracing::error!("{error}");
+    }
     stop.store(true, Ordering::Relaxed);
-    let spun = spin.join().ok_or(NodeError::Died("the middleware's thread"));
-    why?;
-    outcome??;
-    spun
+    // What it panicked with, it has said; the outcome stands.
+    let _ = spin.join();
+    Ok(outcome.map_or_else(|error| exit_code(&error), |()| ExitCode::SUCCESS))
 }
 
 /// rcl's context from the process's arguments.
@@ -271,13 +292,17 @@ impl<T: Send + 'static> Worker<T> {
 }
 
 /// The middleware's loop: wakes on every message, counts the camera's publishers once a second.
-fn spin(node: &mut Node, topic: &str, publishers: &AtomicUsize, stop: &AtomicBool) {
+fn spin(node: &mut Node, topic: &str, health: &Mutex<Health>, stop: &AtomicBool) {
     let mut counted: Option<Instant> = None;
     while !stop.load(Ordering::Relaxed) {
         node.spin_once(Duration::from_millis(50));
         if counted.is_none_or(|t| t.elapsed() > Duration::from_secs(1)) {
-            let count = node.get_publishers_info_by_topic(topic, false).map_or(0, |p| p.len());
-            publishers.store(count, Ordering::Relaxed);
+            let all = node.get_publishers_info_by_topic(topic, false).unwrap_or_default();
+            let is_image = |kind: &str| kind == "sensor_msgs/msg/Image";
+            lock(health).publishers(Publishers {
+                images: all.iter().filter(|p| is_image(&p.topic_type)).count(),
+                other_type: all.into_iter().map(|p| p.topic_type).find(|kind| !is_image(kind)),
+            });
             counted = Some(Instant::now());
         }
     }
@@ -298,7 +323,7 @@ fn subscribe_camera(
     let (slot, health) = (Arc::clone(slot), Arc::clone(health));
     let drain = async move {
         while let Some(image) = images.next().await {
-            health.lock().unwrap_or_else(PoisonError::into_inner).arrived(Instant::now());
+            lock(&health).arrived(Instant::now());
             slot.put(image);
         }
     };
@@ -319,7 +344,7 @@ fn subscribe_info(
     let info = LatestInfo { topic, newest: Arc::clone(&newest) };
     let drain = async move {
         while let Some(info) = infos.next().await {
-            *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(info);
+            *lock(&newest) = Some(info);
         }
     };
     tasks.spawn_on(drain, tokio.handle());

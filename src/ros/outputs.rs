@@ -1,8 +1,9 @@
-//! The publishers. Each output is computed only while someone subscribes, labels first.
+//! The publishers. Each picture and map is computed only while someone subscribes, labels first.
 
 use super::camera_info;
 use super::diagnostics;
 use super::health::{Status, Times};
+use super::lock;
 use super::logging::Throttle;
 use crate::config::{Parameters, PipelineSettings};
 use crate::frame::{Frame, Size};
@@ -15,7 +16,7 @@ use r2r::diagnostic_msgs::msg::DiagnosticArray;
 use r2r::sensor_msgs::msg::{CameraInfo, CompressedImage, Image};
 use r2r::std_msgs::msg::{Float32, Header};
 use r2r::{Node, Publisher, PublisherUntyped, QosProfile, WrappedTypesupport};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// Reliable, so that reliable and best-effort subscribers both match; shallow, since an old label map is
@@ -59,9 +60,13 @@ impl<T: WrappedTypesupport + 'static> Output<T> {
     }
 
     fn send(&mut self) {
-        if let Err(error) = self.publisher.publish(&self.message)
-            && let Some(held) = self.complaints.speak(Instant::now())
-        {
+        if let Err(error) = self.publisher.publish(&self.message) {
+            self.complain(error);
+        }
+    }
+
+    fn complain(&mut self, error: impl std::fmt::Display) {
+        if let Some(held) = self.complaints.speak(Instant::now()) {
             tracing::error!(held, "an output was not published: {error}");
         }
     }
@@ -206,9 +211,11 @@ impl Outputs {
             }
         }
         let Some((output, info)) = self.camera_info.as_mut() else { return Ok(()) };
-        let newest = info.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = newest.as_ref().ok_or_else(|| format!("nothing came on {}", info.topic))?;
-        output.message = camera_info::scaled(newest, of.geometry)?;
+        // The lock is not held over the publication: its other holder drains the camera as well.
+        output.message = match &*lock(&info.newest) {
+            Some(newest) => camera_info::scaled(newest, of.geometry)?,
+            None => return Err(format!("nothing came on {} (best effort, volatile)", info.topic)),
+        };
         output.message.header.clone_from(of.header);
         output.send();
         Ok(())
@@ -223,7 +230,7 @@ impl Outputs {
             let data = &mut output.message.data;
             match images::encode_png_gray(&segmentation.labels, size.width, size.height, data) {
                 Ok(()) => output.send(),
-                Err(error) => tracing::error!("labels were not compressed: {error}"),
+                Err(error) => output.complain(error),
             }
         }
         if let Some(output) = self.color.as_mut().filter(|o| o.is_wanted()) {

@@ -1,5 +1,6 @@
 """What happens to a node in its life: cameras die, clocks jump, somebody stops it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,7 +21,11 @@ from program import MODEL
 @contextmanager
 def other(script, topic):
     """Another process on the topic; it ends as a crash would end it."""
-    process = subprocess.Popen([sys.executable, Path(__file__).with_name(script), topic], start_new_session=True)
+    # Without the profile's large segment of shared memory, which the killed leave behind.
+    environment = {k: v for k, v in os.environ.items() if k != "FASTRTPS_DEFAULT_PROFILES_FILE"}
+    environment["FASTDDS_BUILTIN_TRANSPORTS"] = "UDPv4"
+    command = [sys.executable, Path(__file__).with_name(script), topic]
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         yield process
     finally:
