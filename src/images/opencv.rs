@@ -128,7 +128,8 @@ pub struct Video {
 }
 
 impl Video {
-    /// Opens the file with whichever of OpenCV's backends reads it.
+    /// Opens the file with OpenCV's FFmpeg backend, the one every build of it has: tried in turn, the others
+    /// would start a media framework with threads, caches and messages of its own for each wrong file.
     ///
     /// # Errors
     /// No such file, or no video.
@@ -137,8 +138,8 @@ impl Video {
         if !path.is_file() {
             return Err(ImagesError::Missing { path: path.into() });
         }
-        let capture =
-            videoio::VideoCapture::from_file(path, videoio::CAP_ANY).map_err(said("opening a video"))?;
+        let capture = videoio::VideoCapture::from_file(path, videoio::CAP_FFMPEG);
+        let capture = capture.map_err(said("opening a video"))?;
         if !capture.is_opened().map_err(said("opening a video"))? {
             return Err(ImagesError::NotAVideo { path: path.into() });
         }
