@@ -29,12 +29,6 @@ pub enum Stage {
     Score,
 }
 
-impl Stage {
-    /// In the order they are walked.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Preprocess, "preprocess"), (Self::Inference, "inference"), (Self::Score, "score")];
-}
-
 /// What a frame became; buffers are reused by the next step.
 #[derive(Debug, Clone, Default)]
 pub struct Segmentation {

@@ -57,7 +57,7 @@ fn stages_are_told_in_order() {
     let mut told = Vec::new();
     let mut p = pipeline(settings(|_| ()), None);
     p.step(&Frame::rgb8(8, 8, &data).unwrap(), &mut |s| told.push(s)).unwrap();
-    assert_eq!(told, Stage::ALL.map(|(s, _)| s));
+    assert_eq!(told, [Stage::Preprocess, Stage::Inference, Stage::Score]);
 }
 
 #[test]

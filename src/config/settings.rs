@@ -74,15 +74,27 @@ impl Parameters {
             text => parse_size(text)?,
         };
         let (threshold, threshold_origin) = self.threshold(model, score, input_size)?;
+        let (fit, output_size) = self.layout()?;
         Ok(PipelineSettings {
             score,
             threshold,
             threshold_origin,
             input_size,
-            fit: choice("fit", &self.fit, &Fit::ALL)?,
+            fit,
             region: if self.region.is_empty() { None } else { Some(parse_region(&self.region)?) },
-            output_size: choice("output_size", &self.output_size, &OutputSize::ALL)?,
+            output_size,
         })
+    }
+
+    /// How images are laid onto the network's input, and at which size the maps come out.
+    ///
+    /// # Errors
+    /// A word that is none of the choices.
+    pub fn layout(&self) -> Result<(Fit, OutputSize), ConfigError> {
+        Ok((
+            choice("fit", &self.fit, &Fit::ALL)?,
+            choice("output_size", &self.output_size, &OutputSize::ALL)?,
+        ))
     }
 
     fn threshold(&self, model: &Model, score: Score, size: Size) -> Result<(f32, String), ConfigError> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use super::{Gray, ImagesError, Rgb, decode_gray, decode_rgb, encode_jpeg_rgb, encode_png_gray};
+use super::{Gray, ImagesError, Rgb, decode_gray, decode_rgb};
 
 /// The colour picture in a file, as [`decode_rgb`].
 ///
@@ -20,26 +20,6 @@ pub fn read_rgb(path: &Path) -> Result<Rgb, ImagesError> {
 /// No such file, one that cannot be read, and those of [`decode_gray`].
 pub fn read_gray(path: &Path) -> Result<Gray, ImagesError> {
     decode_gray(&read(path)?, &path.display().to_string())
-}
-
-/// Writes a label map or mask (`width × height` bytes) as a PNG.
-///
-/// # Errors
-/// Pixels that do not fit the size; a path that cannot be written.
-pub fn write_png_gray(path: &Path, data: &[u8], width: usize, height: usize) -> Result<(), ImagesError> {
-    let mut png = Vec::new();
-    encode_png_gray(data, width, height, &mut png)?;
-    write_atomically(path, &png)
-}
-
-/// Writes a colour picture (`width × height × 3` bytes) as a JPEG.
-///
-/// # Errors
-/// Pixels that do not fit the size; a path that cannot be written.
-pub fn write_jpeg_rgb(path: &Path, data: &[u8], width: usize, height: usize) -> Result<(), ImagesError> {
-    let mut jpeg = Vec::new();
-    encode_jpeg_rgb(data, width, height, &mut jpeg)?;
-    write_atomically(path, &jpeg)
 }
 
 /// Puts `bytes` at `path` all or not at all: written beside it, then renamed. A run that is killed leaves

@@ -23,7 +23,7 @@ mod backend;
 pub(crate) use backend::write_test_video;
 pub use backend::{Video, encode_jpeg_rgb, encode_png_gray, encode_png_rgb};
 pub use error::ImagesError;
-pub use file::{read_gray, read_rgb, write_atomically, write_jpeg_rgb, write_png_gray};
+pub use file::{read_gray, read_rgb, write_atomically};
 pub use rgb::to_rgb;
 
 /// The quality of every JPEG written here: that of OpenCV and of ROS's `compressed_image_transport`.

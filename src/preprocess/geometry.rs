@@ -63,11 +63,6 @@ impl Fit {
     /// Every fit with its name.
     pub const ALL: [(Self, &'static str); 3] =
         [(Self::Stretch, "stretch"), (Self::Letterbox, "letterbox"), (Self::Crop, "crop")];
-
-    /// The fit of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, n)| *n == name).map(|(f, _)| *f)
-    }
 }
 
 /// At which size labels and anomaly come out.
@@ -82,11 +77,6 @@ pub enum OutputSize {
 impl OutputSize {
     /// Every choice with its name.
     pub const ALL: [(Self, &'static str); 2] = [(Self::Camera, "camera"), (Self::Network, "network")];
-
-    /// The choice of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, n)| *n == name).map(|(o, _)| *o)
-    }
 }
 
 /// The region of interest does not lie in the image.

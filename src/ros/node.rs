@@ -11,6 +11,7 @@ use super::parameters::{self, Declared};
 use crate::assemble::{AssembleError, Assembly};
 use crate::config::{ConfigError, Parameters};
 use crate::latest::Latest;
+use crate::preprocess::geometry::OutputSize;
 use futures::StreamExt;
 use r2r::sensor_msgs::msg::{CameraInfo, Image};
 use r2r::{Context, Node, QosProfile};
@@ -139,10 +140,9 @@ where
     let topic = arguments.resolve(&names, &parameters.camera_topic);
     // REP-107's `node: task`, with the namespace, so that two cameras' nodes are told apart.
     let status_name = names.node.trim_start_matches('/').to_owned();
-    let info = match parameters.output_size.as_str() {
-        "camera" => None,
-        _ => Some(arguments.resolve(&names, &parameters.camera_info_topic(&topic))),
-    };
+    let (_, output_size) = parameters.layout()?;
+    let info = (output_size == OutputSize::Network)
+        .then(|| arguments.resolve(&names, &parameters.camera_info_topic(&topic)));
     let info = info.map(|topic| subscribe_info(&mut node, topic, &tokio, &mut tasks)).transpose()?;
     let outputs = Outputs::new(&mut node, &parameters, status_name.clone(), topic.clone(), info)
         .map_err(ros("creating the publishers"))?;

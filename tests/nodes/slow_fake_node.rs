@@ -9,7 +9,6 @@ use open_set::frame::Size;
 use open_set::labels::{Class, Taxonomy};
 use open_set::model::InputSpec;
 use open_set::pipeline::Pipeline;
-use open_set::preprocess::geometry::{Fit, OutputSize};
 use open_set::score::Score;
 use open_set::segmenter::fake::FakeSegmenter;
 use std::process::ExitCode;
@@ -27,13 +26,13 @@ fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
         .with_delay(Duration::from_secs_f64(variable("OPEN_SET_FAKE_DELAY_MS") / 1e3))
         .failing_every(variable("OPEN_SET_FAKE_FAIL_EVERY") as u64)
         .with_nan_share(variable("OPEN_SET_FAKE_NAN_SHARE"));
-    let output_size = OutputSize::from_name(&parameters.output_size).unwrap_or(OutputSize::Camera);
+    let (fit, output_size) = parameters.layout()?;
     let settings = PipelineSettings {
         score: Score::Discriminative,
         threshold: -0.5,
         threshold_origin: "fake".into(),
         input_size: size,
-        fit: Fit::from_name(&parameters.fit).unwrap_or(Fit::Letterbox),
+        fit,
         region: None,
         output_size,
     };
