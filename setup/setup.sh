@@ -96,7 +96,7 @@ print(sysconfig.get_platform())') || die "$python does not run" "set PYTHON to a
 
 system_packages() {
     local wanted=(g++ make cmake pkg-config clang libclang-dev libopencv-core-dev libopencv-imgproc-dev
-                  libopencv-imgcodecs-dev libopencv-videoio-dev) missing=() package
+                  libopencv-imgcodecs-dev libopencv-videoio-dev libhdf5-dev) missing=() package
     command -v dpkg-query >/dev/null || die "this is no Debian or Ubuntu" "install by hand what ${wanted[*]} are called here"
     "$BASE_PYTHON" -I -c 'import ensurepip' 2>/dev/null || wanted+=("python$PYTHON_VERSION-venv")
     [[ -f $PYTHON_HEADER ]] || wanted+=("libpython$PYTHON_VERSION-dev")
