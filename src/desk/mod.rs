@@ -12,6 +12,7 @@ mod npy;
 mod outputs;
 mod progress;
 mod segment;
+mod walk;
 
 use std::process::ExitCode;
 

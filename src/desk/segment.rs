@@ -10,28 +10,19 @@ use super::Failure;
 use super::inputs::{Inputs, Picture};
 use super::outputs::Outputs;
 use super::progress::Progress;
-use crate::assemble::{AssembleError, Assembly, assemble};
+use super::walk::{Latency, Setup, Walk, WalkArgs};
+use crate::assemble::{AssembleError, Assembly};
 use crate::config::Parameters;
 use crate::frame::{Frame, Size};
 use crate::images::Rgb;
 use crate::score::Counts;
-use crate::window::{Percentiles, Window};
+use crate::window::Window;
 
-/// The word for "each picture's own size".
-const NATIVE: &str = "native";
-
-/// Latencies are kept of so many frames; more than a desk sees in a day, and 8 MB.
-const LATENCIES: usize = 1_000_000;
-
-/// The options that are parameters of the node as well have the node's names, words and defaults.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Images, folders (walked to their leaves) and videos.
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
-    /// The model's manifest, models/NAME.yaml.
-    #[arg(long)]
-    model: PathBuf,
     /// Folder for NAME.labels.png (8-bit labels), NAME.anomaly.npy (f32) and NAME.overlay.jpg.
     #[arg(long)]
     out: PathBuf,
@@ -41,30 +32,11 @@ pub(super) struct Args {
     /// Scores above it are unknown [default: the manifest's calibration].
     #[arg(long, allow_negative_numbers = true)]
     threshold: Option<f64>,
-    /// Network input, WIDTHxHEIGHT, or native: each picture's own size [default: the manifest's first].
-    #[arg(long)]
-    input_size: Option<String>,
-    /// How a picture meets the network input: stretch, letterbox or crop.
-    #[arg(long, default_value_t = Parameters::default().fit)]
-    fit: String,
-    /// Segment this part only: x,y,width,height in the picture's pixels.
-    #[arg(long, alias = "roi")]
-    region: Option<String>,
-    /// PNG of the picture's size whose non-zero pixels are never labelled.
-    #[arg(long)]
-    mask: Option<PathBuf>,
     /// Size of labels and anomaly: camera or network.
     #[arg(long, alias = "labels-at", default_value_t = Parameters::default().output_size)]
     output_size: String,
-    /// Execution providers in order, comma-separated: tensorrt, cuda, cpu.
-    #[arg(long, alias = "provider", value_delimiter = ',', default_values_t = Parameters::default().providers)]
-    providers: Vec<String>,
-    /// CPU threads of inference, and as many of scoring, which take turns; 0: all cores.
-    #[arg(long, default_value_t = Parameters::default().threads)]
-    threads: i64,
-    /// Path of libonnxruntime.so [default: ORT_DYLIB_PATH, then the usual places].
-    #[arg(long)]
-    onnxruntime: Option<PathBuf>,
+    #[command(flatten)]
+    walk: WalkArgs,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -82,37 +54,26 @@ struct Summary<'a> {
     latency_ms: Option<Latency>,
     /// Of the last frame: in a run of native sizes another may have had another.
     #[serde(flatten)]
-    setup: Option<Setup<'a>>,
+    setup: Option<Setup>,
+    #[serde(flatten)]
+    decision: Option<Decision<'a>>,
     out: &'a Path,
 }
 
-/// What the labels are to be known by.
+/// What makes a pixel unknown.
 #[derive(Debug, Serialize)]
-struct Setup<'a> {
-    model: &'a str,
-    model_sha256: &'a str,
-    runtime: &'a str,
-    provider: &'a str,
-    input_size: String,
+struct Decision<'a> {
     score: &'static str,
     threshold: f32,
     threshold_origin: &'a str,
 }
 
-#[derive(Debug, Serialize)]
-struct Latency {
-    p50: f64,
-    p95: f64,
-    p99: f64,
-    max: f64,
-}
-
 pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
     let inputs = Inputs::find(&args.inputs)?;
-    let mut walk = Walk::new(args)?;
+    let mut segmenting = Segmenting::new(args)?;
     let mut progress = Progress::new(inputs.count());
     for Picture { name, source, rgb } in inputs.pictures() {
-        let result = rgb.map_err(Into::into).and_then(|rgb| walk.segment(&rgb, &args.out.join(name)));
+        let result = rgb.map_err(Into::into).and_then(|rgb| segmenting.segment(&rgb, &args.out.join(name)));
         match result {
             // Of a native size: what is wrong with the options for one picture is so for the run.
             Err(error) if matches!(error.downcast_ref(), Some(AssembleError::Config(_))) => {
@@ -122,7 +83,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
         }
     }
     let failures = progress.finish();
-    let summary = walk.summary(&failures, &args.out);
+    let summary = segmenting.summary(&failures, &args.out);
     if args.json {
         writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&summary)?)?;
     } else {
@@ -131,45 +92,30 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
     Ok(failures)
 }
 
-/// The walk of a frame, and what it came to.
-struct Walk {
-    parameters: Parameters,
-    /// The network input takes each picture's size.
-    native: bool,
-    /// For the input size of the last picture.
-    assembly: Option<Assembly>,
+/// The walk of every picture, and what it came to.
+struct Segmenting {
+    walk: Walk,
     outputs: Outputs,
     frames: u64,
     counts: Counts,
     latencies_ms: Window,
 }
 
-impl Walk {
-    /// Whatever is wrong with the options is found here, before the first picture; of native sizes, at it.
+impl Segmenting {
     fn new(args: &Args) -> Result<Self, AssembleError> {
-        let parameters = args.parameters();
-        let native = parameters.input_size == NATIVE;
         Ok(Self {
-            assembly: if native { None } else { Some(assemble(&parameters)?) },
-            parameters,
-            native,
+            walk: Walk::new(args.parameters())?,
             outputs: Outputs::default(),
             frames: 0,
             counts: Counts::default(),
-            latencies_ms: Window::new(LATENCIES),
+            latencies_ms: Window::new(Latency::KEPT),
         })
     }
 
     /// One picture; its files are called `stem` and their kind.
     fn segment(&mut self, rgb: &Rgb, stem: &Path) -> anyhow::Result<()> {
         let size = Size { width: rgb.width, height: rgb.height };
-        let Assembly { pipeline, taxonomy, .. } = match &mut self.assembly {
-            Some(fits) if !self.native || fits.pipeline.settings().input_size == size => fits,
-            other => {
-                self.parameters.input_size = size.to_string();
-                other.insert(assemble(&self.parameters)?)
-            }
-        };
+        let Assembly { pipeline, taxonomy, .. } = self.walk.fitting(size)?;
         let frame = Frame::rgb8(rgb.width, rgb.height, &rgb.data)?;
 
         let began = Instant::now();
@@ -183,52 +129,32 @@ impl Walk {
     }
 
     fn summary<'a>(&'a self, failed: &'a [Failure], out: &'a Path) -> Summary<'a> {
-        let latency = |p: Percentiles| Latency { p50: p.p50, p95: p.p95, p99: p.p99, max: p.max };
+        let decision = self.walk.last().map(|a| a.pipeline.settings()).map(|s| Decision {
+            score: s.score.name(),
+            threshold: s.threshold,
+            threshold_origin: &s.threshold_origin,
+        });
         Summary {
             frames: self.frames,
             failed,
             pixels: self.counts.scored,
             unknown_share: self.counts.unknown_share(),
-            latency_ms: self.latencies_ms.percentiles().map(latency),
-            setup: self.assembly.as_ref().map(Setup::new),
+            latency_ms: Latency::of(&self.latencies_ms),
+            setup: self.walk.last().map(Setup::new),
+            decision,
             out,
-        }
-    }
-}
-
-impl<'a> Setup<'a> {
-    fn new(Assembly { pipeline, identity, .. }: &'a Assembly) -> Self {
-        let settings = pipeline.settings();
-        Self {
-            model: &identity.model,
-            model_sha256: &identity.model_sha256,
-            runtime: &identity.runtime,
-            provider: pipeline.provider(),
-            input_size: settings.input_size.to_string(),
-            score: settings.score.name(),
-            threshold: settings.threshold,
-            threshold_origin: &settings.threshold_origin,
         }
     }
 }
 
 impl Args {
     fn parameters(&self) -> Parameters {
-        let text = |path: &Path| path.display().to_string();
-        let default = Parameters::default();
+        let parameters = self.walk.parameters();
         Parameters {
-            model: text(&self.model),
             score: self.score.clone(),
-            threshold_override: self.threshold.unwrap_or(default.threshold_override),
-            input_size: self.input_size.clone().unwrap_or(default.input_size),
-            fit: self.fit.clone(),
-            region: self.region.clone().unwrap_or(default.region),
-            mask: self.mask.as_deref().map(text).unwrap_or(default.mask),
+            threshold_override: self.threshold.unwrap_or(parameters.threshold_override),
             output_size: self.output_size.clone(),
-            providers: self.providers.clone(),
-            threads: self.threads,
-            onnxruntime: self.onnxruntime.as_deref().map(text).unwrap_or(default.onnxruntime),
-            ..Parameters::default()
+            ..parameters
         }
     }
 }
@@ -243,13 +169,11 @@ impl std::fmt::Display for Summary<'_> {
             write!(f, "; unknown {:.2} %", self.unknown_share * 100.0)?;
             write!(f, "; latency p50 {:.1} ms, p99 {:.1} ms", latency.p50, latency.p99)?;
         }
-        if let Some(Setup { model, provider, input_size, score, threshold, threshold_origin, .. }) =
-            &self.setup
-        {
-            write!(
-                f,
-                "\n{model} on {provider} at {input_size}; {score} over {threshold}, {threshold_origin}"
-            )?;
+        if let Some(Setup { model, provider, input_size, .. }) = &self.setup {
+            write!(f, "\n{model} on {provider} at {input_size}")?;
+        }
+        if let Some(Decision { score, threshold, threshold_origin }) = &self.decision {
+            write!(f, "; {score} over {threshold}, {threshold_origin}")?;
         }
         writeln!(f)
     }
