@@ -77,7 +77,7 @@ pub fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
         model = identity.model,
         provider = runtime.providers.first().map(|p| p.name()),
         input_size = %settings.input_size,
-        score = %settings.score,
+        score = %settings.scoring,
         threshold = %settings.threshold,
         origin = settings.threshold_origin,
         "model is ready"

@@ -11,7 +11,7 @@ use crate::model::{InputSpec, Model};
 use crate::preprocess::Preprocess;
 use crate::preprocess::geometry::{Geometry, RegionError};
 use crate::score::cpu::{Fusion, FusionError};
-use crate::score::{Counts, Sampling};
+use crate::score::{Counts, Sampling, Scoring};
 use crate::segmenter::{SegmentError, Segmenter};
 use std::ops::Range;
 
@@ -65,6 +65,9 @@ pub enum StepError {
     /// The network's outputs do not fit together.
     #[error(transparent)]
     Fusion(#[from] FusionError),
+    /// A score was asked for of a frame that has no result.
+    #[error("there is no frame to score again: the last step failed, or there was none")]
+    NoResult,
     /// Too much of the output is NaN or infinite.
     #[error("{:.1} % of the pixels have NaN or infinite logits, over {:.0} % is an inference fault", .share * 100.0, MAX_NON_FINITE_SHARE * 100.0)]
     NonFinite {
@@ -89,6 +92,8 @@ pub struct Pipeline {
     mask: Option<Gray>,
     layout: Option<Layout>,
     out: Segmentation,
+    /// Of [`Pipeline::score_again`], which has no use for them.
+    other_labels: Vec<u8>,
     /// Whether `out` is a result and not the leavings of a step that failed.
     has_result: bool,
 }
@@ -123,12 +128,13 @@ impl Pipeline {
     ) -> Self {
         Self {
             preprocess: Preprocess::new(input),
-            fusion: Fusion::new(settings.score, settings.threshold),
+            fusion: Fusion::default(),
             settings,
             segmenter,
             mask,
             layout: None,
             out: Segmentation::default(),
+            other_labels: Vec::new(),
             has_result: false,
         }
     }
@@ -152,19 +158,20 @@ impl Pipeline {
         self.segmenter.run()?; // ▸ logits [K,h',w'], dataset logits [1|2,h',w']
         done(Stage::Inference);
 
-        let logits = self.segmenter.logits();
+        let outputs = self.segmenter.outputs();
         let sampling = layout.sampling.get_or_insert_with(|| {
-            layout.geometry.sampling(self.settings.output_size, logits.width, logits.height)
+            layout.geometry.sampling(self.settings.output_size, outputs.logits.width, outputs.logits.height)
         });
         self.out.counts = self.fusion.run(
-            logits,
-            self.segmenter.dataset_logits(),
+            &self.settings.scoring,
+            self.settings.threshold,
+            outputs,
             sampling,
             &mut self.out.labels,
             &mut self.out.anomaly,
         )?; // ▸ labels u8 [H,W], anomaly f32 [H,W]
         self.out.size = layout.geometry.output_size(self.settings.output_size);
-        mask_out(&layout.masked, logits.channels as u8, &mut self.out);
+        mask_out(&layout.masked, outputs.logits.channels as u8, &mut self.out);
         done(Stage::Score);
 
         let share = self.out.counts.non_finite_share();
@@ -173,6 +180,25 @@ impl Pipeline {
         }
         self.has_result = true;
         Ok(&self.out)
+    }
+
+    /// Another score's anomaly map of the frame that was stepped last, without running the network again:
+    /// f32 `[height, width]` as the segmentation's, NaN where that has no label. Allocates nothing once
+    /// `anomaly` has the size.
+    ///
+    /// # Errors
+    /// The last step had no result, or the score reads what the segmenter does not give.
+    pub fn score_again(&mut self, scoring: &Scoring, anomaly: &mut Vec<f32>) -> Result<(), StepError> {
+        let layout = self.layout.as_ref().filter(|_| self.has_result).ok_or(StepError::NoResult)?;
+        let sampling = layout.sampling.as_ref().ok_or(StepError::NoResult)?;
+        let (outputs, labels) = (self.segmenter.outputs(), &mut self.other_labels);
+        self.fusion.run(scoring, self.settings.threshold, outputs, sampling, labels, anomaly)?;
+        for run in &layout.masked {
+            if let Some(masked) = anomaly.get_mut(run.clone()) {
+                masked.fill(f32::NAN);
+            }
+        }
+        Ok(())
     }
 
     /// The result of the last step, if it had one.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::preprocess::geometry::{Fit, OutputSize, Rect};
-use crate::score::Score;
+use crate::score::{Fitted, Score, Scoring};
 use crate::segmenter::fake::FakeSegmenter;
 
 const K: usize = 3;
@@ -14,7 +14,7 @@ fn input_spec() -> InputSpec {
 
 fn settings(edit: impl Fn(&mut PipelineSettings)) -> PipelineSettings {
     let mut s = PipelineSettings {
-        score: Score::Discriminative,
+        scoring: Scoring::new(Score::Discriminative, 1.0, Fitted::Nothing).unwrap(),
         threshold: -0.5,
         threshold_origin: "test".into(),
         input_size: Size { width: 8, height: 8 },
@@ -106,6 +106,30 @@ fn masked_pixels_are_never_labelled_nor_counted() {
     assert_eq!((got.counts.scored, got.counts.unknown), (62, 14));
     let error = run(&mut pipeline(settings(|_| ()), Some(mask)), &BYTES, 4).unwrap_err();
     assert!(error.to_string().contains("mask is 8x8 but the image is 8x4"), "{error}");
+}
+
+#[test]
+fn another_score_of_the_same_frame_is_what_its_own_walk_gives() {
+    let mask = Gray { width: 8, height: 8, data: (0..64).map(|i| u8::from(i % 8 == 3)).collect() };
+    let region = Some(Rect { x: 1, y: 1, width: 6, height: 6 });
+    let walk = |score| {
+        let scoring = Scoring::new(score, 2.0, Fitted::Nothing).unwrap();
+        pipeline(settings(|s| (s.region, s.scoring) = (region, scoring.clone())), Some(mask.clone()))
+    };
+    let mut p = walk(Score::Discriminative);
+    let entropy = Scoring::new(Score::Entropy, 2.0, Fitted::Nothing).unwrap();
+    let mut again = Vec::new();
+    let error = p.score_again(&entropy, &mut again).unwrap_err();
+    assert!(matches!(error, StepError::NoResult), "{error}");
+
+    let before = run(&mut p, &BYTES, 8).unwrap();
+    p.score_again(&entropy, &mut again).unwrap();
+    let bits = |map: &[f32]| map.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&again), bits(&run(&mut walk(Score::Entropy), &BYTES, 8).unwrap().anomaly));
+    let kept = p.segmentation().unwrap();
+    assert_eq!((bits(&kept.anomaly), &kept.labels), (bits(&before.anomaly), &before.labels));
+    p.score_again(&p.settings().scoring.clone(), &mut again).unwrap();
+    assert_eq!(bits(&again), bits(&before.anomaly));
 }
 
 /// A segmenter whose first so many logits are broken.

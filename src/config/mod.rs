@@ -12,6 +12,7 @@ pub use parameters::{DESCRIPTIONS, ParameterValue, Parameters, Publish};
 pub use settings::{PipelineSettings, Provider, RuntimeSettings};
 
 use crate::frame::Size;
+use crate::score::ScoringError;
 
 /// Why settings cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -62,6 +63,14 @@ pub enum ConfigError {
         /// By its manifest.
         model: String,
     },
+    /// The model has no such score.
+    #[error("model {model}: {source}")]
+    Scoring {
+        /// By its manifest.
+        model: String,
+        /// A temperature that cannot be, statistics that are not there.
+        source: ScoringError,
+    },
     /// No threshold to be had.
     #[error(
         "model {model} has no calibration of score {score} at {size}; it has {offered}. Set threshold_override, \
@@ -70,8 +79,8 @@ pub enum ConfigError {
     Uncalibrated {
         /// By its manifest.
         model: String,
-        /// As asked for.
-        score: &'static str,
+        /// As asked for, with its temperature.
+        score: String,
         /// Of the network input.
         size: Size,
         /// Those in the manifest.

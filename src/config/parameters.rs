@@ -13,6 +13,7 @@ pub struct Parameters {
     pub camera_topic: String,
     pub camera_info_topic: String,
     pub score: String,
+    pub temperature: f64,
     pub threshold_override: f64,
     pub input_size: String,
     pub fit: String,
@@ -48,6 +49,7 @@ impl Default for Parameters {
             camera_topic: "/camera/image_raw".into(),
             camera_info_topic: String::new(),
             score: "hybrid".into(),
+            temperature: 1.0,
             threshold_override: f64::NAN,
             input_size: String::new(),
             fit: "letterbox".into(),
@@ -79,14 +81,15 @@ impl Default for Publish {
 }
 
 /// One sentence a parameter, in the order they are declared; shown by `ros2 param describe`.
-pub const DESCRIPTIONS: [(&str, &str); 22] = [
+pub const DESCRIPTIONS: [(&str, &str); 23] = [
     ("model", "manifest of the model (models/NAME.yaml); its ONNX file lies beside it"),
     ("camera_topic", "sensor_msgs/Image to segment"),
     ("camera_info_topic", "sensor_msgs/CameraInfo of that camera; empty: camera_info beside camera_topic"),
     (
         "score",
-        "anomaly score: hybrid, generative, discriminative, max-logit or msp; higher is more anomalous",
+        "anomaly score: hybrid, generative (or energy), discriminative, msp, max-logit, entropy, oh-msp, sml or react; higher is more anomalous",
     ),
+    ("temperature", "divides every logit the score reads; 0.001 to 1000, sml has 1 only"),
     (
         "threshold_override",
         "scores above it are unknown, in the score's unit; NaN: the manifest's calibration",

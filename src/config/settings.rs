@@ -2,16 +2,16 @@
 
 use super::{ConfigError, Parameters};
 use crate::frame::Size;
-use crate::model::Model;
+use crate::model::{Calibration, Model};
 use crate::preprocess::geometry::{Fit, OutputSize, Rect};
-use crate::score::Score;
+use crate::score::{Score, Scoring};
 use std::path::PathBuf;
 
 /// A checked answer to everything the walk of a frame needs to know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineSettings {
-    /// The formula.
-    pub score: Score,
+    /// The formula, with its temperature and statistics.
+    pub scoring: Scoring,
     /// Above it a pixel is UNKNOWN.
     pub threshold: f32,
     /// Where that number comes from, for logs and diagnostics.
@@ -65,18 +65,24 @@ impl Parameters {
     /// # Errors
     /// A value out of range, a score the model cannot give, or a threshold nobody calibrated or gave.
     pub fn settings(&self, model: &Model) -> Result<PipelineSettings, ConfigError> {
-        let score = choice("score", &self.score, &Score::ALL)?;
+        let score = match Score::from_name(&self.score) {
+            Some(score) => score,
+            None => choice("score", &self.score, &Score::ALL)?,
+        };
         if score.needs_dataset_logits() && model.manifest().outputs.dataset_logits.is_none() {
             return Err(ConfigError::ClosedSet { score: score.name(), model: model.manifest().name.clone() });
         }
+        let scoring = model
+            .scoring(score, self.temperature as f32)
+            .map_err(|source| ConfigError::Scoring { model: model.manifest().name.clone(), source })?;
         let input_size = match self.input_size.as_str() {
             "" => model.preferred_size(),
             text => parse_size(text)?,
         };
-        let (threshold, threshold_origin) = self.threshold(model, score, input_size)?;
+        let (threshold, threshold_origin) = self.threshold(model, &scoring, input_size)?;
         let (fit, output_size) = self.layout()?;
         Ok(PipelineSettings {
-            score,
+            scoring,
             threshold,
             threshold_origin,
             input_size,
@@ -97,7 +103,7 @@ impl Parameters {
         ))
     }
 
-    fn threshold(&self, model: &Model, score: Score, size: Size) -> Result<(f32, String), ConfigError> {
+    fn threshold(&self, model: &Model, scoring: &Scoring, size: Size) -> Result<(f32, String), ConfigError> {
         let given = self.threshold_override;
         if (given as f32).is_infinite() {
             return Err(value("threshold_override", given, "a finite number, or NaN for the manifest's"));
@@ -105,16 +111,16 @@ impl Parameters {
         if !given.is_nan() {
             return Ok((given as f32, "threshold_override".into()));
         }
-        match model.calibration(score, size) {
+        match model.calibration(scoring, size) {
             Some(c) => {
                 Ok((c.threshold, format!("calibrated on {} ({} frames, tpr {})", c.set, c.frames, c.tpr)))
             }
             None => {
                 let all = &model.manifest().calibrations;
-                let list: Vec<_> = all.iter().map(|c| format!("{} at {}", c.score, c.input_size)).collect();
+                let list: Vec<_> = all.iter().map(Calibration::what).collect();
                 let offered = if list.is_empty() { "none".into() } else { list.join(", ") };
                 let model = model.manifest().name.clone();
-                Err(ConfigError::Uncalibrated { model, score: score.name(), size, offered })
+                Err(ConfigError::Uncalibrated { model, score: scoring.to_string(), size, offered })
             }
         }
     }

@@ -18,7 +18,10 @@ fn settings(edit: impl Fn(&mut Parameters)) -> Result<PipelineSettings, ConfigEr
 #[test]
 fn defaults_take_size_and_threshold_from_the_manifest() {
     let s = settings(|_| ()).unwrap();
-    assert_eq!((s.score, s.threshold, s.input_size), (Score::Hybrid, -0.5, Size { width: 16, height: 8 }));
+    assert_eq!(
+        (s.scoring.score(), s.threshold, s.input_size),
+        (Score::Hybrid, -0.5, Size { width: 16, height: 8 })
+    );
     assert!(s.threshold_origin.contains("calibrated on none"), "{}", s.threshold_origin);
     assert_eq!(s.region, None);
     parameters(|_| ()).check_node().unwrap();
@@ -89,6 +92,13 @@ fn values_that_cannot_be_are_refused_with_what_could() {
     says(walk(|p| p.region = "1,2,3".into()), &["region", "1,2,3"]);
     says(walk(|p| p.input_size = "32x16".into()), &["32x16", "hybrid at 16x8", "threshold_override"]);
     says(walk(|p| p.score = "generative".into()), &["generative", "hybrid at 16x8"]);
+    says(walk(|p| p.temperature = 2.0), &["of score hybrid (temperature 2) at", "it has hybrid at 16x8"]);
+    for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300] {
+        let result = settings(|p| p.temperature = bad).map(|_| ());
+        says(result, &["temperature is", "0.001 to 1000"]);
+    }
+    says(walk(|p| p.score = "sml".into()), &["model tiny", "open-set fit --score sml --write"]);
+    says(walk(|p| p.score = "react".into()), &["model tiny", "open-set fit --score react --write"]);
     let node = |edit: fn(&mut Parameters)| parameters(edit).check_node();
     for bad in ["", "/", "front camera!", "a//b", "/a/", "/1a", "~a/b c"] {
         let result = parameters(|p| p.camera_topic = bad.into()).check_node();
@@ -129,8 +139,8 @@ fn a_closed_set_model_says_so() {
     .unwrap();
     let error = Parameters::default().settings(&closed).unwrap_err();
     assert!(matches!(error, ConfigError::ClosedSet { .. }), "{error}");
-    let p = parameters(|p| (p.score, p.threshold_override) = ("generative".into(), 0.0));
-    assert!(p.settings(&closed).is_ok());
+    let p = parameters(|p| (p.score, p.threshold_override) = ("energy".into(), 0.0));
+    assert_eq!(p.settings(&closed).unwrap().scoring.score(), Score::Generative);
 }
 
 #[test]
@@ -145,14 +155,14 @@ proptest! {
     #[test]
     fn no_text_panics(
         name in "[a-z_.]{0,20}", text in ".*", number: f64, integer: i64,
-        score in ".*", size in "[0-9x, ]*", region in "[0-9,\\- ]*",
+        score in ".*", temperature: f64, size in "[0-9x, ]*", region in "[0-9,\\- ]*",
     ) {
         for v in [ParameterValue::String(text), ParameterValue::Double(number), ParameterValue::Integer(integer)] {
             let _ = Parameters::from_values([(name.clone(), v)]);
         }
         let _ = settings(|p| {
             (p.score, p.input_size, p.region) = (score.clone(), size.clone(), region.clone());
-            p.threshold_override = number;
+            (p.threshold_override, p.temperature) = (number, temperature);
         });
         let _ = yaml::from_str::<Parameters>(&size);
     }

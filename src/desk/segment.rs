@@ -15,7 +15,7 @@ use crate::assemble::{AssembleError, Assembly};
 use crate::config::Parameters;
 use crate::frame::{Frame, Size};
 use crate::images::Rgb;
-use crate::score::Counts;
+use crate::score::{Counts, Score};
 use crate::window::Window;
 
 #[derive(Debug, clap::Args)]
@@ -26,9 +26,13 @@ pub(super) struct Args {
     /// Folder for NAME.labels.png (8-bit labels), NAME.anomaly.npy (f32) and NAME.overlay.jpg.
     #[arg(long)]
     out: PathBuf,
-    /// Anomaly score: hybrid, generative, discriminative, max-logit or msp.
+    /// Anomaly score: hybrid, generative (or energy), discriminative, msp, max-logit, entropy, oh-msp; sml and
+    /// react need what `open-set fit` finds.
     #[arg(long, default_value_t = Parameters::default().score)]
     score: String,
+    /// Divides every logit the score reads.
+    #[arg(long, default_value_t = Parameters::default().temperature)]
+    temperature: f64,
     /// Scores above it are unknown [default: the manifest's calibration].
     #[arg(long, allow_negative_numbers = true)]
     threshold: Option<f64>,
@@ -63,7 +67,8 @@ struct Summary<'a> {
 /// What makes a pixel unknown.
 #[derive(Debug, Serialize)]
 struct Decision<'a> {
-    score: &'static str,
+    score: Score,
+    temperature: f32,
     threshold: f32,
     threshold_origin: &'a str,
 }
@@ -130,7 +135,8 @@ impl Segmenting {
 
     fn summary<'a>(&'a self, failed: &'a [Failure], out: &'a Path) -> Summary<'a> {
         let decision = self.walk.last().map(|a| a.pipeline.settings()).map(|s| Decision {
-            score: s.score.name(),
+            score: s.scoring.score(),
+            temperature: s.scoring.temperature(),
             threshold: s.threshold,
             threshold_origin: &s.threshold_origin,
         });
@@ -152,6 +158,7 @@ impl Args {
         let parameters = self.walk.parameters();
         Parameters {
             score: self.score.clone(),
+            temperature: self.temperature,
             threshold_override: self.threshold.unwrap_or(parameters.threshold_override),
             output_size: self.output_size.clone(),
             ..parameters
@@ -172,7 +179,8 @@ impl std::fmt::Display for Summary<'_> {
         if let Some(Setup { model, provider, input_size, .. }) = &self.setup {
             write!(f, "\n{model} on {provider} at {input_size}")?;
         }
-        if let Some(Decision { score, threshold, threshold_origin }) = &self.decision {
+        if let Some(Decision { score, temperature, threshold, threshold_origin }) = &self.decision {
+            let score = score.tempered(*temperature);
             write!(f, "; {score} over {threshold}, {threshold_origin}")?;
         }
         writeln!(f)

@@ -297,7 +297,7 @@ impl Health {
             values.extend([
                 value("model", &identity.model),
                 value("model_sha256", &identity.model_sha256),
-                value("score", settings.score),
+                value("score", &settings.scoring),
                 value("threshold", settings.threshold),
                 value("threshold_origin", &settings.threshold_origin),
                 value("provider", provider),

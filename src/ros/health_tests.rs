@@ -1,7 +1,7 @@
 use super::*;
 use crate::frame::Size;
 use crate::preprocess::geometry::{Fit, OutputSize};
-use crate::score::Score;
+use crate::score::{Fitted, Score, Scoring};
 
 fn health(budget_ms: f64) -> (Health, Instant) {
     let now = Instant::now();
@@ -16,7 +16,7 @@ fn health(budget_ms: f64) -> (Health, Instant) {
 
 fn ready() -> Ready {
     let settings = PipelineSettings {
-        score: Score::Hybrid,
+        scoring: Scoring::new(Score::Hybrid, 1.0, Fitted::Nothing).unwrap(),
         threshold: -0.5,
         threshold_origin: "test".into(),
         input_size: Size { width: 8, height: 8 },

@@ -150,7 +150,7 @@ fn frame_status(
         value("score_ms", ms(times.score)),
         value("input_size", of.settings.input_size),
         value("output_size", of.segmentation.size),
-        value("score", of.settings.score),
+        value("score", &of.settings.scoring),
         value("threshold", of.settings.threshold),
         value("model", &identity.model),
         value("model_sha256", &identity.model_sha256),

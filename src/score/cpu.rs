@@ -8,7 +8,7 @@
 //! each x86-64 level and chosen at run time. No fused multiply-add: every level gives the same bits.
 
 use super::math::{exp_non_positive, ln_positive};
-use super::{Counts, Logits, Sampling, Score};
+use super::{Counts, Logits, Outputs, Sampling, Score, Scoring};
 use crate::labels::IGNORE;
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -49,6 +49,16 @@ pub enum FusionError {
     /// The score reads what the model does not give.
     #[error("score {0} needs dataset_logits, which this model does not have: choose score generative")]
     NoDatasetLogits(Score),
+    /// The statistics are of another model's classes.
+    #[error("score {score} has statistics of {statistics} classes, the logits have {classes}: fit it again")]
+    Statistics {
+        /// That reads them.
+        score: Score,
+        /// K they were made for.
+        statistics: usize,
+        /// K of the logits.
+        classes: usize,
+    },
     /// The scored rectangle is not inside the output.
     #[error("sampling scores {0}x{1} pixels at ({2}, {3}) of an output of {4}x{5}")]
     Rectangle(usize, usize, usize, usize, usize, usize),
@@ -93,20 +103,20 @@ struct Scratch {
     blended: Vec<Lanes>,
 }
 
-/// The pass for one score and threshold; holds the workers' memory from frame to frame.
+/// The pass; holds the workers' memory from frame to frame.
 pub struct Fusion {
-    score: Score,
-    threshold: f32,
     scratch: Vec<Mutex<Scratch>>,
 }
 
-impl Fusion {
-    /// A pass; its memory grows at the first frame.
-    pub fn new(score: Score, threshold: f32) -> Self {
+impl Default for Fusion {
+    /// Without memory: it grows at the first frame.
+    fn default() -> Self {
         let workers = rayon::current_num_threads().max(1);
-        Self { score, threshold, scratch: (0..workers).map(|_| Mutex::default()).collect() }
+        Self { scratch: (0..workers).map(|_| Mutex::default()).collect() }
     }
+}
 
+impl Fusion {
     /// Writes labels (u8, `[height, width]` of `sampling`) and anomaly (f32, same shape); every pixel is
     /// written: outside the sampled rectangle [`IGNORE`] and NaN. Vectors are resized when the size changed.
     ///
@@ -114,17 +124,23 @@ impl Fusion {
     /// Shapes that disagree; nothing is written then.
     pub fn run(
         &mut self,
-        logits: Logits<'_>,
-        dataset_logits: Option<Logits<'_>>,
+        scoring: &Scoring,
+        threshold: f32,
+        Outputs { logits, dataset_logits }: Outputs<'_>,
         sampling: &Sampling,
         labels: &mut Vec<u8>,
         anomaly: &mut Vec<f32>,
     ) -> Result<Counts, FusionError> {
-        let dataset_logits = if self.score.needs_dataset_logits() {
-            Some(dataset_logits.ok_or(FusionError::NoDatasetLogits(self.score))?)
+        let score = scoring.score();
+        let dataset_logits = if score.needs_dataset_logits() {
+            Some(dataset_logits.ok_or(FusionError::NoDatasetLogits(score))?)
         } else {
             None
         };
+        let statistics = scoring.class_statistics().map_or(logits.channels, |(mean, _)| mean.len());
+        if statistics != logits.channels {
+            return Err(FusionError::Statistics { score, statistics, classes: logits.channels });
+        }
         check(logits, dataset_logits, sampling)?;
         let pixels = sampling.width * sampling.height;
         labels.resize(pixels, IGNORE);
@@ -136,7 +152,7 @@ impl Fusion {
                 planes.resize(logits.channels + 1, [0.0; BLOCK]);
             }
         }
-        let job = Job { logits, dataset_logits, sampling, score: self.score, threshold: self.threshold };
+        let job = Job { logits, dataset_logits, sampling, scoring, threshold };
         let scratch = &self.scratch;
         let band_pixels = (BAND * sampling.width).max(1);
         let counts = labels
@@ -193,7 +209,7 @@ struct Job<'a> {
     logits: Logits<'a>,
     dataset_logits: Option<Logits<'a>>,
     sampling: &'a Sampling,
-    score: Score,
+    scoring: &'a Scoring,
     threshold: f32,
 }
 
@@ -238,7 +254,7 @@ impl Job<'_> {
                 }
                 let at = i * width + left + start;
                 counts += finish(
-                    self.score,
+                    self.scoring,
                     self.threshold,
                     (&scratch.upper, &scratch.lower, weight),
                     &mut scratch.blended,
@@ -250,21 +266,23 @@ impl Job<'_> {
         counts
     }
 
-    /// One logit row at the block's columns, all channels, into `planes`.
+    /// One logit row at the block's columns, all channels, into `planes`, divided by the temperature: here
+    /// it costs one product a widened logit, which serves several output rows.
     fn widen(&self, row: u32, block: &[(u32, u32, f32)], planes: &mut [Lanes]) {
+        let scale = self.scoring.temperature().recip();
         let row_of = |l: &Logits<'_>, channel: usize| {
             let start = (channel * l.height + row as usize) * l.width;
             start..start + l.width
         };
         let (classes, outlier) = planes.split_at_mut(self.logits.channels);
         for (k, lanes) in classes.iter_mut().enumerate() {
-            widen_row(&self.logits.data[row_of(&self.logits, k)], block, lanes);
+            widen_row(&self.logits.data[row_of(&self.logits, k)], block, scale, lanes);
         }
         let (Some(g), Some(lanes)) = (&self.dataset_logits, outlier.first_mut()) else { return };
-        widen_row(&g.data[row_of(g, g.channels - 1)], block, lanes);
+        widen_row(&g.data[row_of(g, g.channels - 1)], block, scale, lanes);
         if g.channels == 2 {
             let mut inlier = [0.0; BLOCK];
-            widen_row(&g.data[row_of(g, 0)], block, &mut inlier);
+            widen_row(&g.data[row_of(g, 0)], block, scale, &mut inlier);
             for (d, i) in lanes.iter_mut().zip(&inlier) {
                 *d -= i;
             }
@@ -272,19 +290,19 @@ impl Job<'_> {
     }
 }
 
-/// Horizontal blend of one row of one plane.
+/// Horizontal blend of one row of one plane, times `scale`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn widen_row(row: &[f32], block: &[(u32, u32, f32)], lanes: &mut Lanes) {
+fn widen_row(row: &[f32], block: &[(u32, u32, f32)], scale: f32, lanes: &mut Lanes) {
     for (lane, (a, b, t)) in lanes.iter_mut().zip(block) {
         let (a, b) = (row[*a as usize], row[*b as usize]);
-        *lane = a + (b - a) * t;
+        *lane = (a + (b - a) * t) * scale;
     }
 }
 
 /// Vertical blend, argmax, score and label of one block of one output row.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 fn finish(
-    score: Score,
+    scoring: &Scoring,
     threshold: f32,
     (upper, lower, weight): (&[Lanes], &[Lanes], f32),
     blended: &mut [Lanes],
@@ -312,11 +330,28 @@ fn finish(
             broken[i] += 0.0 * v[i];
         }
     }
+    let score = scoring.score();
+    // Σ e^(s−max), which is 1/max_y P(y|x); and Σ (s−max)·e^(s−max).
     let mut sum = [0f32; BLOCK];
-    if !matches!(score, Score::MaxLogit | Score::Discriminative) {
-        for v in classes {
-            for i in 0..BLOCK {
-                sum[i] += exp_non_positive(v[i] - max[i]);
+    let mut weighted = [0f32; BLOCK];
+    match score {
+        Score::MaxLogit | Score::Discriminative | Score::Sml => (),
+        Score::Entropy => {
+            for v in classes {
+                for i in 0..BLOCK {
+                    let gap = v[i] - max[i];
+                    let e = exp_non_positive(gap);
+                    sum[i] += e;
+                    // Where e is at its floor the product is nothing, however wide the gap.
+                    weighted[i] += if gap > -87.0 { gap * e } else { 0.0 };
+                }
+            }
+        }
+        Score::Hybrid | Score::Generative | Score::Msp | Score::OhMsp | Score::React => {
+            for v in classes {
+                for i in 0..BLOCK {
+                    sum[i] += exp_non_positive(v[i] - max[i]);
+                }
             }
         }
     }
@@ -331,7 +366,7 @@ fn finish(
                 broken[i] += 0.0 * d;
             }
         }
-        Score::Generative => (0..BLOCK).for_each(|i| value[i] = -max[i] - ln_positive(sum[i])),
+        Score::Generative | Score::React => (0..BLOCK).for_each(|i| value[i] = -max[i] - ln_positive(sum[i])),
         Score::Discriminative => {
             for i in 0..BLOCK {
                 let d = outlier[i];
@@ -341,6 +376,24 @@ fn finish(
         }
         Score::MaxLogit => (0..BLOCK).for_each(|i| value[i] = -max[i]),
         Score::Msp => (0..BLOCK).for_each(|i| value[i] = -1.0 / sum[i]),
+        Score::Entropy => (0..BLOCK).for_each(|i| value[i] = ln_positive(sum[i]) - weighted[i] / sum[i]),
+        // P(d_in|x) = σ(−d) = e^min(−d,0) / (1 + e^−|d|).
+        Score::OhMsp => {
+            for i in 0..BLOCK {
+                let d = outlier[i];
+                let inlier = exp_non_positive(non_positive(-d));
+                value[i] = -inlier / ((1.0 + exp_non_positive(-d.abs())) * sum[i]);
+                broken[i] += 0.0 * d;
+            }
+        }
+        Score::Sml => {
+            // Always there: a `Scoring` of sml is not made without.
+            let Some((mean, deviation)) = scoring.class_statistics() else { return Counts::default() };
+            for i in 0..BLOCK {
+                let k = best[i] as usize;
+                value[i] = (mean[k] - max[i]) / deviation[k];
+            }
+        }
     }
     let unknown_label = classes.len() as u32;
     let (mut unknown, mut non_finite) = (0u32, 0u32);

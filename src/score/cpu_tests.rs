@@ -1,7 +1,7 @@
 //! The fast pass against the definition, and the properties the score must have whoever computes it.
 
 use super::*;
-use crate::score::reference;
+use crate::score::{Fitted, reference};
 use proptest::prelude::*;
 
 /// A small problem: logits, dataset logits, and where to look.
@@ -14,9 +14,26 @@ struct Case {
     dataset: Vec<f32>,
     sampling: Sampling,
     threshold: f32,
+    temperature: f32,
+    /// Mean and deviation of each class.
+    statistics: (Vec<f32>, Vec<f32>),
 }
 
 impl Case {
+    /// The score with what this case has for it.
+    fn scoring(&self, score: Score) -> Scoring {
+        let (mean, deviation) = self.statistics.clone();
+        let (temperature, fitted) = match score {
+            Score::Sml => (1.0, Fitted::MaxLogit { mean, deviation }),
+            _ => (self.temperature, Fitted::Clip(1.0)),
+        };
+        Scoring::new(score, temperature, fitted).unwrap()
+    }
+
+    fn outputs(&self) -> Outputs<'_> {
+        Outputs { logits: self.logits(), dataset_logits: Some(self.dataset()) }
+    }
+
     fn logits(&self) -> Logits<'_> {
         Logits { data: &self.logits, channels: self.classes, height: self.height, width: self.width }
     }
@@ -28,14 +45,15 @@ impl Case {
 
     fn run(&self, score: Score) -> (Vec<u8>, Vec<f32>, Counts) {
         let (mut labels, mut anomaly) = (Vec::new(), Vec::new());
-        let counts = Fusion::new(score, self.threshold)
-            .run(self.logits(), Some(self.dataset()), &self.sampling, &mut labels, &mut anomaly)
+        let (scoring, sampling) = (self.scoring(score), &self.sampling);
+        let counts = Fusion::default()
+            .run(&scoring, self.threshold, self.outputs(), sampling, &mut labels, &mut anomaly)
             .unwrap();
         (labels, anomaly, counts)
     }
 
     fn reference(&self, score: Score) -> (Vec<u8>, Vec<f32>, Counts) {
-        reference::fuse(score, self.threshold, self.logits(), Some(self.dataset()), &self.sampling)
+        reference::fuse(&self.scoring(score), self.threshold, self.outputs(), &self.sampling)
     }
 
     /// Fast = reference: scores to f32 rounding, labels wherever neither decision is within that rounding.
@@ -50,7 +68,12 @@ impl Case {
             .chain(&self.dataset)
             .filter(|v| v.is_finite())
             .fold(1f32, |m, v| m.max(v.abs()));
-        let tolerance = 4e-6 * scale;
+        // f32 rounds the logits, and the score divides them.
+        let divisor = match score {
+            Score::Sml => self.statistics.1.iter().fold(1f32, |m, d| m.min(*d)),
+            _ => self.temperature.min(1.0),
+        };
+        let tolerance = 4e-6 * scale / divisor;
         for i in 0..labels.len() {
             let (got, want) = (anomaly[i], want_anomaly[i]);
             assert_eq!(got.is_nan(), want.is_nan(), "pixel {i}: {got} vs {want}");
@@ -60,7 +83,7 @@ impl Case {
                 // The two best classes may swap only where they tie.
                 let unknown = self.classes as u8;
                 assert!(labels[i] < unknown && want_labels[i] < unknown, "pixel {i}");
-                assert!(self.is_tie(i, labels[i], want_labels[i], tolerance), "pixel {i}: no tie");
+                assert!(self.is_tie(i, labels[i], want_labels[i], 4e-6 * scale), "pixel {i}: no tie");
             }
         }
     }
@@ -91,9 +114,21 @@ fn case() -> impl Strategy<Value = Case> {
         -4f32..4f32,
         any::<u64>(),
         0f32..60f32,
+        prop_oneof![Just(1f32), 0.125f32..8.0],
     )
         .prop_map(
-            |(classes, height, width, out_height, out_width, channels, threshold, seed, spread)| {
+            |(
+                classes,
+                height,
+                width,
+                out_height,
+                out_width,
+                channels,
+                threshold,
+                seed,
+                spread,
+                temperature,
+            )| {
                 let mut state = seed;
                 let mut random = move || {
                     // splitmix64: a seeded, dependency-free stream is enough to fill logits.
@@ -105,11 +140,14 @@ fn case() -> impl Strategy<Value = Case> {
                 };
                 let logits = (0..classes * height * width).map(|_| random() * spread).collect();
                 let dataset = (0..channels * height * width).map(|_| random() * spread).collect();
+                let mean = (0..classes).map(|_| random() * spread).collect();
+                let deviation = (0..classes).map(|_| 0.25 + random().abs() * 4.0).collect();
+                let statistics = (mean, deviation);
                 let (left, top) = ((seed % 7) as usize, (seed % 5) as usize);
                 let mut sampling = Sampling::whole(out_width, out_height, width, height);
                 (sampling.left, sampling.top) = (left, top);
                 (sampling.width, sampling.height) = (out_width + left + 3, out_height + top + 2);
-                Case { classes, height, width, logits, dataset, sampling, threshold }
+                Case { classes, height, width, logits, dataset, sampling, threshold, temperature, statistics }
             },
         )
 }
@@ -132,13 +170,36 @@ proptest! {
         let mut broken = case.clone();
         let i = at.index(broken.logits.len());
         broken.logits[i] = bad;
-        broken.check(Score::Hybrid);
-        broken.check(Score::MaxLogit);
+        for (score, _) in Score::ALL {
+            broken.check(score);
+        }
         let mut broken = case;
         let i = at.index(broken.dataset.len());
         broken.dataset[i] = bad;
-        broken.check(Score::Hybrid);
-        broken.check(Score::Generative);
+        for (score, _) in Score::ALL {
+            broken.check(score);
+        }
+    }
+
+    #[test]
+    fn hybrid_is_the_sum_of_its_parts_at_every_temperature(case in case()) {
+        let [hybrid, generative, discriminative] =
+            [Score::Hybrid, Score::Generative, Score::Discriminative].map(|score| case.run(score).1);
+        for ((h, g), d) in hybrid.iter().zip(&generative).zip(&discriminative).filter(|((h, _), _)| !h.is_nan()) {
+            prop_assert!((h - (g + d)).abs() <= 1e-6 * (1.0 + g.abs() + d.abs()), "{} vs {} + {}", h, g, d);
+        }
+    }
+
+    #[test]
+    fn labels_do_not_depend_on_the_temperature(case in case()) {
+        let plain = Case { threshold: f32::MAX, temperature: 1.0, ..case.clone() };
+        let tempered = Case { threshold: f32::MAX, ..case };
+        for (score, _) in Score::ALL {
+            let (labels, tempered_labels) = (plain.run(score).0, tempered.run(score).0);
+            for i in (0..labels.len()).filter(|i| labels[*i] != tempered_labels[*i]) {
+                prop_assert!(plain.is_tie(i, labels[i], tempered_labels[i], 4e-6 * 60.0), "pixel {}", i);
+            }
+        }
     }
 
     #[test]
@@ -147,7 +208,7 @@ proptest! {
         shifted.logits.iter_mut().for_each(|v| *v += c);
         let (before, after) = (case.run(Score::Hybrid).1, shifted.run(Score::Hybrid).1);
         for (b, a) in before.iter().zip(&after).filter(|(b, _)| !b.is_nan()) {
-            prop_assert!((b - c - a).abs() < 1e-3, "{} − {} vs {}", b, c, a);
+            prop_assert!((b - c / case.temperature - a).abs() < 1e-3, "{} − {} vs {}", b, c, a);
         }
     }
 
@@ -189,8 +250,9 @@ fn what_is_outside_is_ignored_even_in_a_used_buffer() {
     let mut sampling = Sampling::whole(2, 1, 2, 1);
     (sampling.width, sampling.height, sampling.left, sampling.top) = (4, 3, 1, 1);
     let (mut labels, mut anomaly) = (vec![7; 12], vec![7.0; 12]);
-    let counts =
-        Fusion::new(Score::Generative, 0.0).run(logits, None, &sampling, &mut labels, &mut anomaly).unwrap();
+    let scoring = Scoring::new(Score::Generative, 1.0, Fitted::Nothing).unwrap();
+    let outputs = Outputs { logits, dataset_logits: None };
+    let counts = Fusion::default().run(&scoring, 0.0, outputs, &sampling, &mut labels, &mut anomaly).unwrap();
     assert_eq!(labels, [255, 255, 255, 255, 255, 1, 1, 255, 255, 255, 255, 255]);
     assert_eq!(anomaly.iter().filter(|a| a.is_nan()).count(), 10);
     assert_eq!((counts.scored, counts.unknown), (2, 0));
@@ -201,11 +263,20 @@ fn shapes_that_disagree_are_refused() {
     let data = [0.0; 8];
     let logits = Logits { data: &data, channels: 2, height: 2, width: 2 };
     let sampling = Sampling::whole(4, 4, 2, 2);
-    let run = |score, l, d, s: &Sampling| {
-        Fusion::new(score, 0.0).run(l, d, s, &mut Vec::new(), &mut Vec::new()).map(|_| ())
+    let run = |score, logits, dataset_logits, sampling: &Sampling| {
+        let fitted = match score {
+            Score::Sml => Fitted::MaxLogit { mean: vec![0.0; 3], deviation: vec![1.0; 3] },
+            _ => Fitted::Nothing,
+        };
+        let scoring = Scoring::new(score, 1.0, fitted).unwrap();
+        let outputs = Outputs { logits, dataset_logits };
+        Fusion::default().run(&scoring, 0.0, outputs, sampling, &mut Vec::new(), &mut Vec::new()).map(|_| ())
     };
     assert_eq!(run(Score::Generative, logits, None, &sampling), Ok(()));
     assert_eq!(run(Score::Hybrid, logits, None, &sampling), Err(FusionError::NoDatasetLogits(Score::Hybrid)));
+    assert_eq!(run(Score::OhMsp, logits, None, &sampling), Err(FusionError::NoDatasetLogits(Score::OhMsp)));
+    let statistics = FusionError::Statistics { score: Score::Sml, statistics: 3, classes: 2 };
+    assert_eq!(run(Score::Sml, logits, None, &sampling), Err(statistics));
     let short = Logits { channels: 3, ..logits };
     assert!(matches!(run(Score::Generative, short, None, &sampling), Err(FusionError::Length { .. })));
     let other = Logits { channels: 2, height: 4, width: 1, ..logits };

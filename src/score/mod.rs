@@ -1,7 +1,7 @@
 //! The anomaly score and the K+1 labels: from a segmenter's logits to one label and one score a pixel.
 //!
-//! [`Score`] names the formula. [`reference`](mod@reference) is its definition, plain and in f64; [`cpu`]
-//! is the fast pass, one sweep over the output that upsamples, takes the log-sum-exp and the argmax,
+//! [`Score`] names the formula, [`Scoring`] is one ready to compute. [`reference`](mod@reference) is the
+//! definition, plain and in f64; [`cpu`] is the fast pass, one sweep over the output that upsamples, takes the log-sum-exp and the argmax,
 //! scores and thresholds, and never holds the logits at full size. Knows nothing of images.
 //!
 //! Upsampling comes first and scoring after, as in the method's reference code: the two do not commute.
@@ -9,36 +9,60 @@
 pub mod cpu;
 mod math;
 pub mod reference;
+mod scoring;
 
+pub use scoring::{Fitted, Scoring, ScoringError};
+
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A function of logits and dataset logits; higher is more anomalous, everywhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Score {
     /// `ln P(d_out|x) − ln p̂(x)`, eq. (9): the discriminative and the generative score together.
     Hybrid,
     /// `−ln p̂(x) = −LSE(s)`, eq. (6): also known as the energy score.
+    #[serde(alias = "energy")]
     Generative,
     /// `ln P(d_out|x)`, eq. (8).
     Discriminative,
-    /// `−max_y s_y`.
-    MaxLogit,
     /// `−max_y P(y|x)`, maximum softmax probability.
     Msp,
+    /// `−max_y s_y`.
+    MaxLogit,
+    /// `H(P(y|x)) = −Σ_y P(y|x) ln P(y|x)`, in nats.
+    Entropy,
+    /// `−P(d_in|x)·max_y P(y|x)`: MSP, discounted where the dataset posterior sees an outlier.
+    OhMsp,
+    /// `−(max_y s_y − μ_ŷ)/σ_ŷ`, standardised max logit (Jung et al., 2021): with mean and deviation of what
+    /// the predicted class ŷ shows on training inliers.
+    ///
+    /// Deviation: without the boundary suppression and dilated smoothing that were published with it.
+    Sml,
+    /// The generative score of rectified logits, ReAct (Sun et al., 2021): of what the class head makes of
+    /// pre-logits clipped at a quantile of the training set's. The labels are those of these logits too.
+    /// Clipping is the segmenter's part.
+    React,
 }
 
 impl Score {
     /// Every score, with the name it is asked for by.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Hybrid, "hybrid"),
         (Self::Generative, "generative"),
         (Self::Discriminative, "discriminative"),
-        (Self::MaxLogit, "max-logit"),
         (Self::Msp, "msp"),
+        (Self::MaxLogit, "max-logit"),
+        (Self::Entropy, "entropy"),
+        (Self::OhMsp, "oh-msp"),
+        (Self::Sml, "sml"),
+        (Self::React, "react"),
     ];
 
-    /// The score of that name.
+    /// The score of that name; `energy` is the generative one.
     pub fn from_name(name: &str) -> Option<Self> {
+        let name = if name == "energy" { "generative" } else { name };
         Self::ALL.iter().find(|(_, n)| *n == name).map(|(s, _)| *s)
     }
 
@@ -49,7 +73,7 @@ impl Score {
 
     /// Whether the formula reads P(d_out|x), so that the model must have `dataset_logits`.
     pub fn needs_dataset_logits(self) -> bool {
-        matches!(self, Self::Hybrid | Self::Discriminative)
+        matches!(self, Self::Hybrid | Self::Discriminative | Self::OhMsp)
     }
 }
 
@@ -59,7 +83,16 @@ impl fmt::Display for Score {
     }
 }
 
-/// A segmenter's output, borrowed: channel-major planes of `height × width`.
+/// What a segmenter says of a frame, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Outputs<'a> {
+    /// `[K, h, w]`.
+    pub logits: Logits<'a>,
+    /// `[1|2, h, w]` on the same grid, of an open-set model.
+    pub dataset_logits: Option<Logits<'a>>,
+}
+
+/// One of a segmenter's outputs, borrowed: channel-major planes of `height × width`.
 #[derive(Debug, Clone, Copy)]
 pub struct Logits<'a> {
     /// `[channels, height, width]`, row-major.

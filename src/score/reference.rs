@@ -2,7 +2,7 @@
 //!
 //! Slow on purpose. Every fast path is tested against this file and nothing else.
 
-use super::{Counts, Logits, Sampling, Score};
+use super::{Counts, Logits, Outputs, Sampling, Score, Scoring};
 use crate::labels::IGNORE;
 
 /// `ln σ(v)`, eq. (8), stable for any finite v: the naive form underflows to −∞ below about −745.
@@ -28,18 +28,29 @@ pub fn outlier_logit(dataset_logits: &[f64]) -> f64 {
 
 /// The anomaly score of one pixel with class logits `s` and outlier logit `d` (unused where the score does
 /// not read it). NaN where a logit that is read is not finite.
-pub fn score(score: Score, s: &[f64], d: f64) -> f64 {
+pub fn score(scoring: &Scoring, s: &[f64], d: f64) -> f64 {
+    let score = scoring.score();
     let reads_d = score.needs_dataset_logits();
     if s.iter().any(|v| !v.is_finite()) || (reads_d && !d.is_finite()) {
         return f64::NAN;
     }
-    let max = s.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let temperature = f64::from(scoring.temperature());
+    let best = argmax(s);
+    let s: Vec<f64> = s.iter().map(|v| v / temperature).collect();
+    let d = d / temperature;
+    let log_posterior = |y: usize| s[y] - log_sum_exp(&s);
     match score {
-        Score::Hybrid => log_sigmoid(d) - log_sum_exp(s),
-        Score::Generative => -log_sum_exp(s),
+        Score::Hybrid => log_sigmoid(d) - log_sum_exp(&s),
+        Score::Generative | Score::React => -log_sum_exp(&s),
         Score::Discriminative => log_sigmoid(d),
-        Score::MaxLogit => -max,
-        Score::Msp => -(max - log_sum_exp(s)).exp(),
+        Score::Msp => -log_posterior(best).exp(),
+        Score::MaxLogit => -s[best],
+        Score::Entropy => (0..s.len()).map(log_posterior).map(|l| -l.exp() * l).sum(),
+        Score::OhMsp => -(log_sigmoid(-d) + log_posterior(best)).exp(),
+        Score::Sml => match scoring.class_statistics() {
+            Some((mean, deviation)) => -(s[best] - f64::from(mean[best])) / f64::from(deviation[best]),
+            None => f64::NAN,
+        },
     }
 }
 
@@ -61,10 +72,9 @@ fn sample(plane: &[f32], width: usize, row: (u32, u32, f32), column: (u32, u32, 
 ///
 /// A pixel is UNKNOWN (K) where its score is above `threshold`, strictly, or NaN.
 pub fn fuse(
-    which: Score,
+    scoring: &Scoring,
     threshold: f32,
-    logits: Logits<'_>,
-    dataset_logits: Option<Logits<'_>>,
+    Outputs { logits, dataset_logits }: Outputs<'_>,
     sampling: &Sampling,
 ) -> (Vec<u8>, Vec<f32>, Counts) {
     let mut labels = vec![IGNORE; sampling.width * sampling.height];
@@ -77,7 +87,7 @@ pub fn fuse(
         for (x, column) in sampling.columns.taps.iter().enumerate() {
             let s = at(logits, *row, *column);
             let d = dataset_logits.map_or(0.0, |g| outlier_logit(&at(g, *row, *column)));
-            let value = score(which, &s, d);
+            let value = score(scoring, &s, d);
             let index = (sampling.top + y) * sampling.width + sampling.left + x;
             let unknown = value.is_nan() || value > f64::from(threshold);
             labels[index] = if unknown { logits.channels as u8 } else { argmax(&s) as u8 };
@@ -91,25 +101,67 @@ pub fn fuse(
 
 #[cfg(test)]
 mod tests {
+    use super::super::Fitted;
     use super::*;
+
+    fn at(which: Score, temperature: f32, s: &[f64], d: f64) -> f64 {
+        let fitted = match which {
+            Score::Sml => Fitted::MaxLogit { mean: vec![0.0, 0.5], deviation: vec![1.0, 0.25] },
+            _ => Fitted::Clip(1.0),
+        };
+        score(&Scoring::new(which, temperature, fitted).unwrap(), s, d)
+    }
+
+    fn plain(which: Score, s: &[f64], d: f64) -> f64 {
+        at(which, 1.0, s, d)
+    }
 
     #[test]
     fn hand_worked_pixel() {
-        // s = (ln 1, ln 3): LSE = ln 4. d = 0: P(d_out) = 1/2. s_H = ln ½ − ln 4 = −ln 8.
+        // s = (ln 1, ln 3): LSE = ln 4, P = (1/4, 3/4). d = 0: P(d_out) = 1/2. s_H = ln ½ − ln 4 = −ln 8.
         let s = [0.0, 3f64.ln()];
-        assert!((score(Score::Hybrid, &s, 0.0) + 8f64.ln()).abs() < 1e-12);
-        assert!((score(Score::Generative, &s, 0.0) + 4f64.ln()).abs() < 1e-12);
-        assert!((score(Score::Discriminative, &s, 0.0) + 2f64.ln()).abs() < 1e-12);
-        assert!((score(Score::MaxLogit, &s, 0.0) + 3f64.ln()).abs() < 1e-12);
-        assert!((score(Score::Msp, &s, 0.0) + 0.75).abs() < 1e-12);
+        let entropy = 0.25 * 4f64.ln() + 0.75 * (4f64 / 3.0).ln();
+        for (which, want) in [
+            (Score::Hybrid, -8f64.ln()),
+            (Score::Generative, -4f64.ln()),
+            (Score::Discriminative, -2f64.ln()),
+            (Score::Msp, -0.75),
+            (Score::MaxLogit, -3f64.ln()),
+            (Score::Entropy, entropy),
+            (Score::OhMsp, -0.375),
+            (Score::Sml, -(3f64.ln() - 0.5) / 0.25),
+            (Score::React, -4f64.ln()),
+        ] {
+            let got = plain(which, &s, 0.0);
+            assert!((got - want).abs() < 1e-12, "{which}: {got}, not {want}");
+        }
         assert_eq!(argmax(&s), 1);
+    }
+
+    #[test]
+    fn a_temperature_divides_every_logit() {
+        // At T = 2 the logits (0, 2 ln 3) and d = 2 ln 3 are those of (0, ln 3) and ln 3: P(d_out) = 3/4.
+        let (s, d) = ([0.0, 2.0 * 3f64.ln()], 2.0 * 3f64.ln());
+        for (which, want) in [
+            (Score::Hybrid, 0.75f64.ln() - 4f64.ln()),
+            (Score::Generative, -4f64.ln()),
+            (Score::Discriminative, 0.75f64.ln()),
+            (Score::Msp, -0.75),
+            (Score::MaxLogit, -3f64.ln()),
+            (Score::OhMsp, -0.1875),
+        ] {
+            let got = at(which, 2.0, &s, d);
+            assert!((got - want).abs() < 1e-12, "{which}: {got}, not {want}");
+        }
     }
 
     #[test]
     fn stable_where_softmax_then_log_underflows() {
         // A logit gap of 800 is beyond f64's exp; the score stays finite and exact.
-        assert_eq!(score(Score::Hybrid, &[0.0, 800.0], -800.0), -1600.0);
-        assert_eq!(score(Score::Hybrid, &[-800.0, -800.0], 800.0), 800.0 - 2f64.ln());
+        assert_eq!(plain(Score::Hybrid, &[0.0, 800.0], -800.0), -1600.0);
+        assert_eq!(plain(Score::Hybrid, &[-800.0, -800.0], 800.0), 800.0 - 2f64.ln());
+        assert_eq!(plain(Score::Entropy, &[0.0, 800.0], 0.0), 0.0);
+        assert_eq!(plain(Score::OhMsp, &[0.0, 800.0], 800.0), 0.0);
     }
 
     #[test]
@@ -122,9 +174,9 @@ mod tests {
     #[test]
     fn a_broken_logit_is_nan_and_unknown() {
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert!(score(Score::Hybrid, &[0.0, bad], 0.0).is_nan());
-            assert!(score(Score::Hybrid, &[0.0, 0.0], bad).is_nan());
-            assert!(!score(Score::Generative, &[0.0, 0.0], bad).is_nan(), "not read, not judged");
+            assert!(plain(Score::Hybrid, &[0.0, bad], 0.0).is_nan());
+            assert!(plain(Score::Hybrid, &[0.0, 0.0], bad).is_nan());
+            assert!(!plain(Score::Generative, &[0.0, 0.0], bad).is_nan(), "not read, not judged");
         }
     }
 }

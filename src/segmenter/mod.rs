@@ -8,7 +8,7 @@ pub mod fake;
 pub mod onnx;
 
 use crate::frame::Size;
-use crate::score::Logits;
+use crate::score::{Logits, Outputs};
 
 /// A segmenter for one input size. Used from one thread.
 pub trait Segmenter: Send {
@@ -27,6 +27,10 @@ pub trait Segmenter: Send {
     fn logits(&self) -> Logits<'_>;
     /// Of the last run: f32 `[1|2, h, w]`, of an open-set model.
     fn dataset_logits(&self) -> Option<Logits<'_>>;
+    /// Both, of the last run.
+    fn outputs(&self) -> Outputs<'_> {
+        Outputs { logits: self.logits(), dataset_logits: self.dataset_logits() }
+    }
 }
 
 /// Why a segmenter could not be made or did not run.

@@ -6,168 +6,19 @@
 //!
 //! The bytes that were hashed are the bytes that are run: the file is read once.
 
+mod manifest;
+
+pub use manifest::{
+    Calibration, Channels, ClassEntry, InputSizeEntry, InputSpec, Interpolation, Manifest, OutputNames,
+    PRECISION, Training,
+};
+
 use crate::frame::Size;
 use crate::labels::{Class, Taxonomy, TaxonomyError};
-use crate::score::Score;
+use crate::score::{Fitted, Score, Scoring, ScoringError};
 use crate::yaml::{self, FileError};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-
-/// `models/NAME.yaml` as written. Unknown keys are refused: a misspelt one would be a silent default.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Manifest {
-    /// How the model is called in logs and diagnostics.
-    pub name: String,
-    /// The ONNX file, relative to the manifest.
-    pub file: PathBuf,
-    /// Of the ONNX file, 64 hex digits.
-    pub sha256: String,
-    /// The K known classes in the order of the logits.
-    pub classes: Vec<ClassEntry>,
-    /// What the network is fed.
-    pub input: InputSpec,
-    /// Input sizes offered, the preferred one first.
-    pub input_sizes: Vec<InputSizeEntry>,
-    /// Names of the graph's outputs.
-    pub outputs: OutputNames,
-    /// How the model came to be, for people.
-    pub training: Training,
-    /// Thresholds, one per (score, input size, precision).
-    #[serde(default)]
-    pub calibrations: Vec<Calibration>,
-}
-
-/// A class in the manifest.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClassEntry {
-    /// E.g. `road`.
-    pub name: String,
-    /// sRGB.
-    pub color: [u8; 3],
-}
-
-/// Order of the input's three planes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Channels {
-    /// Red, green, blue.
-    #[default]
-    Rgb,
-    /// Blue, green, red.
-    Bgr,
-}
-
-/// How a model's training resized its images; another one at run time shifts its scores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Interpolation {
-    /// Two neighbours an axis, half-pixel centres, no low-pass: OpenCV's `INTER_LINEAR`, PyTorch's
-    /// `bilinear` with `align_corners=False`.
-    #[default]
-    Bilinear,
-    /// The mean of what an output pixel covers, OpenCV's `INTER_AREA`; where it enlarges, bilinear.
-    Area,
-}
-
-/// The image input: f32 `[1, 3, H, W]`, `(x/255 − mean) / std`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InputSpec {
-    /// The graph input's name.
-    pub name: String,
-    /// Order of the planes.
-    pub channels: Channels,
-    /// Per plane, of values in 0..1.
-    pub mean: [f32; 3],
-    /// Per plane, of values in 0..1.
-    pub std: [f32; 3],
-    /// How training resized its images.
-    pub interpolation: Interpolation,
-}
-
-impl Default for InputSpec {
-    fn default() -> Self {
-        Self {
-            name: "image".into(),
-            channels: Channels::Rgb,
-            mean: [0.0; 3],
-            std: [1.0; 3],
-            interpolation: Interpolation::Bilinear,
-        }
-    }
-}
-
-/// One input size and how much coarser its logits are.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InputSizeEntry {
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// Input pixels a logit, along each axis.
-    pub stride: usize,
-}
-
-/// Names of the graph's outputs, as the contract calls them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OutputNames {
-    /// f32 `[1, K, h, w]`.
-    pub logits: String,
-    /// f32 `[1, 1|2, h, w]`; absent from a closed-set model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dataset_logits: Option<String>,
-    /// f32 `[1, C, h, w]`; only some scores read it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pre_logits: Option<String>,
-}
-
-/// Where a model comes from, in words.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Training {
-    /// Encoder, decoder, heads.
-    pub network: String,
-    /// What it was trained on, and how.
-    pub data: String,
-    /// What may be done with the weights.
-    pub licence: String,
-}
-
-/// A threshold and what it was chosen on. It belongs to one score at one input size.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Calibration {
-    /// Name of the score.
-    pub score: String,
-    /// Network input, `WIDTHxHEIGHT`.
-    pub input_size: String,
-    /// Precision variant of the weights, `f32` for the file as it is.
-    pub precision: String,
-    /// In the score's unit; above it is unknown.
-    pub threshold: f32,
-    /// Share of anomalous pixels above it on that set.
-    pub tpr: f64,
-    /// Share of known pixels above it on that set, if it was counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fpr: Option<f64>,
-    /// Name of the calibration set.
-    pub set: String,
-    /// Over the set's files; absent where it was not made by this product's own tool.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub set_sha256: Option<String>,
-    /// Images in it.
-    pub frames: u64,
-    /// SHA-256 of the ONNX file it was made with: another file refuses it.
-    pub model_sha256: String,
-}
-
-/// The precision variant of a file run as it is.
-const PRECISION: &str = "f32";
 
 /// A manifest and its ONNX file, proven to belong together.
 pub struct Model {
@@ -247,7 +98,7 @@ impl Model {
         onnx: Vec<u8>,
         onnx_path: &Path,
     ) -> Result<Self, ModelError> {
-        check(&manifest).map_err(|reason| ModelError::Manifest { path: path.clone(), reason })?;
+        manifest.check().map_err(|reason| ModelError::Manifest { path: path.clone(), reason })?;
         let classes =
             manifest.classes.iter().map(|c| Class { name: c.name.clone(), color: c.color }).collect();
         let taxonomy =
@@ -286,64 +137,24 @@ impl Model {
         Size { width: first.width, height: first.height }
     }
 
+    /// A score at a temperature, with the statistics that the manifest holds for it.
+    ///
+    /// # Errors
+    /// A temperature that the score does not have, or statistics that were never fitted.
+    pub fn scoring(&self, score: Score, temperature: f32) -> Result<Scoring, ScoringError> {
+        Scoring::new(score, temperature, Fitted::Nothing)
+    }
+
     /// The calibration of a score at an input size, if the manifest holds one for this very file.
-    pub fn calibration(&self, score: Score, size: Size) -> Option<&Calibration> {
+    pub fn calibration(&self, scoring: &Scoring, size: Size) -> Option<&Calibration> {
         let size = size.to_string();
         self.manifest.calibrations.iter().find(|c| {
-            c.score == score.name()
+            (c.score, c.temperature) == (scoring.score(), scoring.temperature())
                 && c.input_size == size
                 && c.precision == PRECISION
                 && c.model_sha256.eq_ignore_ascii_case(&self.manifest.sha256)
         })
     }
-}
-
-/// What serde's types cannot say.
-fn check(manifest: &Manifest) -> Result<(), String> {
-    if manifest.input_sizes.is_empty() {
-        return Err("input_sizes is empty: offer at least one".into());
-    }
-    if let Some(s) = manifest.input_sizes.iter().find(|s| s.width == 0 || s.height == 0 || s.stride == 0) {
-        return Err(format!(
-            "input_sizes: {}x{} stride {}: all must be positive",
-            s.width, s.height, s.stride
-        ));
-    }
-    let InputSpec { mean, std, .. } = &manifest.input;
-    if mean.iter().any(|m| !m.is_finite()) || std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
-        return Err(format!("input: mean {mean:?}, std {std:?}: finite numbers, std above 0"));
-    }
-    for c in &manifest.calibrations {
-        let known = Score::from_name(&c.score).is_some();
-        if !known || !c.threshold.is_finite() || !(0.0..=1.0).contains(&c.tpr) {
-            let names = Score::ALL.map(|(_, n)| n).join(", ");
-            return Err(format!(
-                "calibration of score \"{}\": threshold {}, tpr {}: score is one of {names}, threshold finite, \
-                 tpr between 0 and 1",
-                c.score, c.threshold, c.tpr
-            ));
-        }
-        let offered = |s: &InputSizeEntry| c.input_size == format!("{}x{}", s.width, s.height);
-        if c.precision != PRECISION || !manifest.input_sizes.iter().any(offered) {
-            return Err(format!(
-                "calibration of score \"{}\": input_size {}, precision {}: the size must be one of input_sizes, \
-                 the precision {PRECISION}",
-                c.score, c.input_size, c.precision
-            ));
-        }
-        let same = |o: &&Calibration| (&o.score, &o.input_size) == (&c.score, &c.input_size);
-        if manifest.calibrations.iter().filter(same).count() > 1 {
-            return Err(format!("two calibrations of score \"{}\" at {}: keep one", c.score, c.input_size));
-        }
-        if !c.model_sha256.eq_ignore_ascii_case(&manifest.sha256) {
-            return Err(format!(
-                "calibration of score \"{}\" at {} was made with the file of sha256 {}, the manifest's is {}: \
-                 calibrate again, or remove the block",
-                c.score, c.input_size, c.model_sha256, manifest.sha256
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -384,9 +195,37 @@ calibrations:
     fn a_manifest_that_holds() {
         let m = model(|m| m).unwrap();
         assert_eq!(m.preferred_size(), Size { width: 16, height: 8 });
-        assert_eq!(m.calibration(Score::Hybrid, m.preferred_size()).unwrap().threshold, -0.5);
-        assert!(m.calibration(Score::Generative, m.preferred_size()).is_none());
-        assert!(m.calibration(Score::Hybrid, Size { width: 8, height: 8 }).is_none());
+        let calibration = |score, temperature, size| {
+            m.calibration(&m.scoring(score, temperature).unwrap(), size).map(|c| c.threshold)
+        };
+        let preferred = m.preferred_size();
+        assert_eq!(calibration(Score::Hybrid, 1.0, preferred), Some(-0.5));
+        assert_eq!(calibration(Score::Generative, 1.0, preferred), None);
+        assert_eq!(calibration(Score::Hybrid, 2.0, preferred), None);
+        assert_eq!(calibration(Score::Hybrid, 1.0, Size { width: 8, height: 8 }), None);
+    }
+
+    #[test]
+    fn one_calibration_a_temperature() {
+        let second = |edit: &str| {
+            let line = MANIFEST.lines().last().unwrap().replace("score: hybrid", edit);
+            model(|m| format!("{m}{}\n", line.replace("HASH", &hex(&Sha256::digest(b"not run")))))
+        };
+        let m = second("score: hybrid, temperature: 2").unwrap();
+        let hot = m.scoring(Score::Hybrid, 2.0).unwrap();
+        assert_eq!(m.calibration(&hot, m.preferred_size()).unwrap().temperature, 2.0);
+        // The other name of a score is the same score.
+        let m = second("score: energy").unwrap();
+        let energy = m.scoring(Score::Generative, 1.0).unwrap();
+        assert!(m.calibration(&energy, m.preferred_size()).is_some());
+        for (edit, says) in [
+            ("score: hybrid, temperature: 1", "two calibrations of hybrid at 16x8"),
+            ("score: hybrid, temperature: 0", "temperature is 0"),
+            ("score: sml, temperature: 2", "temperature 1"),
+        ] {
+            let error = second(edit).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 
     #[test]
