@@ -26,8 +26,8 @@
 //! 4. Nothing falls back in silence: another provider, size or threshold than asked for is an error.
 //! 5. In steady state `Pipeline::step` allocates nothing in this crate's own code.
 //! 6. Inference runs on one named thread per session; tokio carries control, never tensors.
-//! 7. A threshold belongs to a model, a score and an input size: it lives in the model's manifest, with the
-//!    hash of the file it was made with.
+//! 7. A threshold belongs to a model, a score, its temperature and an input size: it lives in the model's
+//!    manifest, with the hash of the file it was made with.
 //!
 //! # Features
 //! None: the pure core, plain Rust. `vision`: ONNX Runtime and OpenCV. `desk`: the tool `open-set`.
@@ -39,6 +39,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("OPEN_SE
 
 #[cfg(feature = "vision")]
 pub mod assemble;
+mod atomic;
 #[cfg(feature = "desk")]
 pub mod bag;
 pub mod config;

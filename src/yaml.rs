@@ -51,7 +51,6 @@ pub(crate) fn to_value<T: Serialize>(shape: &T) -> Result<Value, YamlError> {
 }
 
 /// Writes a shape as text.
-#[cfg_attr(not(feature = "desk"), allow(dead_code))] // bags are written at the desk
 pub(crate) fn to_string<T: Serialize>(shape: &T) -> Result<String, YamlError> {
     Ok(serde_yaml::to_string(shape)?)
 }
@@ -85,7 +84,6 @@ pub enum SectionError {
 /// # Errors
 /// A text whose lines are not its structure: the result is parsed again, and must be the same document but
 /// for that key.
-#[cfg_attr(not(feature = "desk"), allow(dead_code))] // manifests are written at the desk
 pub(crate) fn replace_section<T: Serialize>(
     text: &str,
     key: &str,

@@ -1,10 +1,11 @@
 //! Whole files: bytes in, bytes out, and errors that tell a missing file from a wrong one.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{Gray, ImagesError, Rgb, decode_gray, decode_rgb};
+use crate::atomic;
 
 /// The colour picture in a file, as [`decode_rgb`].
 ///
@@ -22,24 +23,13 @@ pub fn read_gray(path: &Path) -> Result<Gray, ImagesError> {
     decode_gray(&read(path)?, &path.display().to_string())
 }
 
-/// Puts `bytes` at `path` all or not at all: written beside it, then renamed. A run that is killed leaves
-/// no half picture that a later one would take for a result.
+/// Puts `bytes` at `path` all or not at all: a run that is killed leaves no half picture that a later one
+/// would take for a result.
 ///
 /// # Errors
-/// A path that cannot be written: no such folder, no rights, a full disk.
+/// A path that cannot be written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ImagesError> {
-    let mut beside = path.as_os_str().to_owned();
-    // The process's id keeps two runs into one folder apart.
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = Path::new(&beside);
-    let written = fs::File::create(beside)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(beside, path));
-    written.map_err(|source| {
-        // Best effort: the error that matters is the one above.
-        let _ = fs::remove_file(beside);
-        ImagesError::Unwritable { path: path.into(), source }
-    })
+    atomic::write(path, bytes).map_err(|source| ImagesError::Unwritable { path: path.into(), source })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImagesError> {
@@ -61,19 +51,9 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_leaves_nothing_behind() {
+    fn what_cannot_be_written_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let error = write_atomically(&dir.path().join("no/such/a.png"), b"x").unwrap_err().to_string();
         assert!(error.contains("no/such/a.png:"), "{error}");
-
-        let taken = dir.path().join("taken");
-        fs::create_dir(&taken).unwrap();
-        assert!(write_atomically(&taken, b"x").is_err(), "a folder stands there");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-
-        let path = dir.path().join("a");
-        write_atomically(&path, b"old").unwrap();
-        write_atomically(&path, b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 }

@@ -1,5 +1,6 @@
 //! The manifest's shape, and what must hold between its entries.
 
+use super::statistics::Statistics;
 use crate::score::Score;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -30,6 +31,9 @@ pub struct Manifest {
     /// Thresholds, one per (score, temperature, input size, precision).
     #[serde(default)]
     pub calibrations: Vec<Calibration>,
+    /// Of the training set, for the scores that need them.
+    #[serde(default)]
+    pub statistics: Statistics,
 }
 
 /// A class in the manifest.
@@ -199,7 +203,7 @@ impl Manifest {
             }
             self.check_calibration(c).map_err(|reason| format!("calibration of {}: {reason}", c.what()))?;
         }
-        Ok(())
+        self.statistics.check(self)
     }
 
     fn check_calibration(&self, c: &Calibration) -> Result<(), String> {
@@ -210,17 +214,29 @@ impl Manifest {
                 c.threshold, c.tpr
             ));
         }
-        let offered = |s: &InputSizeEntry| c.input_size == format!("{}x{}", s.width, s.height);
-        if c.precision != PRECISION || !self.input_sizes.iter().any(offered) {
+        self.check_made_with(&c.input_size, &c.precision, &c.model_sha256, "calibrate")
+    }
+
+    /// Whether what was made with this model was made with what it is now; `again` is what to do if not.
+    pub(super) fn check_made_with(
+        &self,
+        input_size: &str,
+        precision: &str,
+        model_sha256: &str,
+        again: &str,
+    ) -> Result<(), String> {
+        let offered = |s: &InputSizeEntry| input_size == format!("{}x{}", s.width, s.height);
+        if precision != PRECISION || !self.input_sizes.iter().any(offered) {
             return Err(format!(
-                "input_size {}, precision {}: the size must be one of input_sizes, the precision {PRECISION}",
-                c.input_size, c.precision
+                "input_size {input_size}, precision {precision}: the size must be one of input_sizes, the \
+                 precision {PRECISION}"
             ));
         }
-        if !c.model_sha256.eq_ignore_ascii_case(&self.sha256) {
+        if !model_sha256.eq_ignore_ascii_case(&self.sha256) {
             return Err(format!(
-                "made with the file of sha256 {}, the manifest's is {}: calibrate again, or remove the block",
-                c.model_sha256, self.sha256
+                "made with the file of sha256 {model_sha256}, the manifest's is {}: {again} again, or remove \
+                 the block",
+                self.sha256
             ));
         }
         Ok(())

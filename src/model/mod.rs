@@ -7,16 +7,21 @@
 //! The bytes that were hashed are the bytes that are run: the file is read once.
 
 mod manifest;
+mod statistics;
 
 pub use manifest::{
     Calibration, Channels, ClassEntry, InputSizeEntry, InputSpec, Interpolation, Manifest, OutputNames,
     PRECISION, Training,
 };
 
+pub use statistics::{Clip, Fit, MaxLogits, Statistics};
+
+use crate::atomic;
 use crate::frame::Size;
 use crate::labels::{Class, Taxonomy, TaxonomyError};
-use crate::score::{Fitted, Score, Scoring, ScoringError};
+use crate::score::{Score, Scoring, ScoringError};
 use crate::yaml::{self, FileError};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +33,7 @@ pub struct Model {
     onnx: Vec<u8>,
 }
 
-/// Why a model was not loaded.
+/// Why a model was not loaded, or its manifest not written.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// No such file, or not readable.
@@ -73,6 +78,14 @@ pub enum ModelError {
         /// Length of what is there.
         bytes: usize,
     },
+    /// The manifest stays as it was.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The manifest.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }
 
 impl Model {
@@ -111,6 +124,27 @@ impl Model {
         Ok(Self { manifest, taxonomy, path, onnx })
     }
 
+    /// Puts a section into the manifest's file, all or not at all, every byte outside it as it was. What was
+    /// written to the file since it was loaded is kept; what the new text says must hold as a whole.
+    ///
+    /// # Errors
+    /// A file that is gone, not writable or written so that a section cannot be replaced; a section that
+    /// makes a manifest no one would load. The file is as it was then.
+    pub fn write_section<T: Serialize>(&self, key: &str, value: &T) -> Result<(), ModelError> {
+        let invalid = |reason: String| ModelError::Manifest { path: self.path.clone(), reason };
+        let unreadable = |source| ModelError::Read { what: "manifest", path: self.path.clone(), source };
+        // A link to the manifest stays one.
+        let path = std::fs::canonicalize(&self.path).map_err(unreadable)?;
+        let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+        let text = yaml::replace_section(&text, key, value).map_err(|e| invalid(e.to_string()))?;
+        yaml::from_str::<Manifest>(&text)
+            .map_err(|e| e.to_string())
+            .and_then(|m| m.check())
+            .map_err(invalid)?;
+        atomic::write(&path, text.as_bytes())
+            .map_err(|source| ModelError::Write { path: self.path.clone(), source })
+    }
+
     /// What the manifest says.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -142,7 +176,7 @@ impl Model {
     /// # Errors
     /// A temperature that the score does not have, or statistics that were never fitted.
     pub fn scoring(&self, score: Score, temperature: f32) -> Result<Scoring, ScoringError> {
-        Scoring::new(score, temperature, Fitted::Nothing)
+        Scoring::new(score, temperature, self.manifest.statistics.fitted(score))
     }
 
     /// The calibration of a score at an input size, if the manifest holds one for this very file.
@@ -253,6 +287,78 @@ calibrations:
             let error = refused(from, to);
             assert!(error.contains(says), "{to}: {error}");
         }
+    }
+
+    const STATISTICS: &str = "statistics:
+  sml: {mean: [5, 7.5], deviation: [1, 0.5], fit: FIT}
+  react: {clip: 1.25, quantile: 0.99, fit: FIT}
+";
+    const FIT: &str = "{set: none, set_sha256: '00', frames: 1, input_size: 16x8, precision: f32, \
+                       model_sha256: HASH, date: '2026-01-31'}";
+
+    fn with_statistics(from: &str, to: &str) -> Result<Model, ModelError> {
+        let section = STATISTICS.replace("FIT", FIT).replacen(from, to, 1);
+        model(|m| format!("{m}{section}").replace("HASH", &hex(&Sha256::digest(b"not run"))))
+    }
+
+    #[test]
+    fn statistics_make_scores() {
+        let bare = model(|m| m).unwrap();
+        assert_eq!(bare.scoring(Score::Sml, 1.0), Err(ScoringError::Unfitted(Score::Sml)));
+        let m = with_statistics("", "").unwrap();
+        let sml = m.scoring(Score::Sml, 1.0).unwrap();
+        assert_eq!(sml.class_statistics(), Some((&[5.0, 7.5][..], &[1.0, 0.5][..])));
+        assert_eq!(m.scoring(Score::React, 2.0).unwrap().clip(), Some(1.25));
+        assert_eq!(m.scoring(Score::Hybrid, 1.0).unwrap().clip(), None);
+    }
+
+    #[test]
+    fn statistics_that_do_not_hold() {
+        for (from, to, says) in [
+            ("[5, 7.5]", "[5]", "1 means but 2 deviations"),
+            ("[5, 7.5], deviation: [1, 0.5]", "[5], deviation: [1]", "of 1 classes, the manifest has 2"),
+            ("[5, 7.5]", "[5, .nan]", "mean NaN"),
+            ("[1, 0.5]", "[1, 0]", "deviation 0 of class 1"),
+            ("clip: 1.25", "clip: .inf", "clip inf"),
+            ("quantile: 0.99", "quantile: 99", "quantile 99"),
+            ("input_size: 16x8", "input_size: 8x8", "statistics of sml: input_size 8x8"),
+            ("model_sha256: HASH", "model_sha256: 00", "fit again, or remove the block"),
+            ("sml:", "slm:", "slm"),
+        ] {
+            let error = with_statistics(from, to).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(says), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_section_is_written_or_nothing_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tiny.yaml");
+        let hash = hex(&Sha256::digest(b"whole"));
+        let text = format!("{}# The end.\n", MANIFEST.replace("HASH", &hash));
+        std::fs::write(dir.path().join("tiny.onnx"), b"whole").unwrap();
+        std::fs::write(&path, &text).unwrap();
+        let m = Model::load(&path).unwrap();
+
+        let clip = |clip, model_sha256: &str| {
+            let fit = yaml::from_str::<Fit>(&FIT.replace("HASH", model_sha256)).unwrap();
+            Statistics { react: Some(Clip { clip, quantile: 0.5, fit }), sml: None }
+        };
+        m.write_section("statistics", &clip(2.5, &hash)).unwrap();
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(written.starts_with(&text), "{written}");
+        let m = Model::load(&path).unwrap();
+        assert_eq!(m.manifest().statistics, clip(2.5, &hash));
+
+        for bad in [clip(f32::NAN, &hash), clip(1.0, "00")] {
+            let error = m.write_section("statistics", &bad).unwrap_err();
+            assert!(matches!(error, ModelError::Manifest { .. }), "{error}");
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+        std::fs::remove_file(&path).unwrap();
+        let error = m.write_section("statistics", &clip(1.0, &hash)).unwrap_err();
+        assert!(matches!(error, ModelError::Read { .. }), "{error}");
     }
 
     #[test]
