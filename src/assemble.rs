@@ -59,15 +59,22 @@ pub enum AssembleError {
 /// # Errors
 /// Whatever is wrong with parameters, model, runtime or mask; nothing was published then.
 pub fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
+    assemble_model(parameters, &Model::load(Path::new(&parameters.model))?)
+}
+
+/// As [`assemble`], of a model that is loaded already.
+///
+/// # Errors
+/// Whatever is wrong with parameters, graph, runtime or mask.
+pub fn assemble_model(parameters: &Parameters, model: &Model) -> Result<Assembly, AssembleError> {
     let runtime = parameters.runtime()?;
     cpu::start_workers(runtime.threads).map_err(AssembleError::Threads)?;
-    let model = Model::load(Path::new(&parameters.model))?;
-    let settings = parameters.settings(&model)?;
+    let settings = parameters.settings(model)?;
     let mask = match parameters.mask.as_str() {
         "" => None,
         path => Some(images::read_gray(Path::new(path)).map_err(AssembleError::Mask)?),
     };
-    let segmenter = OnnxSegmenter::new(&model, &runtime, settings.input_size)?;
+    let segmenter = OnnxSegmenter::new(model, &runtime, settings.input_size)?;
     let identity = Identity {
         model: model.manifest().name.clone(),
         model_sha256: model.manifest().sha256.clone(),
@@ -82,6 +89,6 @@ pub fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
         origin = settings.threshold_origin,
         "model is ready"
     );
-    let pipeline = Pipeline::new(&model, settings, Box::new(segmenter), mask);
+    let pipeline = Pipeline::new(model, settings, Box::new(segmenter), mask);
     Ok(Assembly { pipeline, taxonomy: model.taxonomy().clone(), identity })
 }

@@ -15,6 +15,7 @@ use crate::assemble::{AssembleError, Assembly};
 use crate::config::Parameters;
 use crate::frame::{Frame, Size};
 use crate::images::Rgb;
+use crate::model::Model;
 use crate::score::{Counts, Score};
 use crate::window::Window;
 
@@ -109,7 +110,7 @@ struct Segmenting {
 impl Segmenting {
     fn new(args: &Args) -> Result<Self, AssembleError> {
         Ok(Self {
-            walk: Walk::new(args.parameters())?,
+            walk: Walk::new(args.parameters(), Model::load(&args.walk.model)?)?,
             outputs: Outputs::default(),
             frames: 0,
             counts: Counts::default(),

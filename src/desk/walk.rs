@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::assemble::{AssembleError, Assembly, assemble};
+use crate::assemble::{AssembleError, Assembly, assemble_model};
 use crate::config::Parameters;
 use crate::frame::Size;
+use crate::model::Model;
 use crate::window::{Percentiles, Window};
 
 /// The word for "each picture's own size".
@@ -63,6 +64,7 @@ impl WalkArgs {
 /// A pipeline for whatever size comes.
 pub(super) struct Walk {
     parameters: Parameters,
+    model: Model,
     /// The network input takes each picture's size.
     native: bool,
     /// For the input size of the last picture.
@@ -71,10 +73,15 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Whatever is wrong with the options is found here, before the first picture; of native sizes, at it.
-    pub fn new(parameters: Parameters) -> Result<Self, AssembleError> {
+    pub fn new(parameters: Parameters, model: Model) -> Result<Self, AssembleError> {
         let native = parameters.input_size == NATIVE;
-        let assembly = if native { None } else { Some(assemble(&parameters)?) };
-        Ok(Self { parameters, native, assembly })
+        let assembly = if native { None } else { Some(assemble_model(&parameters, &model)?) };
+        Ok(Self { parameters, model, native, assembly })
+    }
+
+    /// What is run.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// The pipeline for a picture of this size.
@@ -84,7 +91,7 @@ impl Walk {
             Some(assembly) => assembly,
             None => {
                 self.parameters.input_size = size.to_string();
-                assemble(&self.parameters)?
+                assemble_model(&self.parameters, &self.model)?
             }
         };
         Ok(self.assembly.insert(assembly))

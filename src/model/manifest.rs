@@ -150,6 +150,15 @@ pub struct Calibration {
     pub precision: String,
     /// In the score's unit; above it is unknown.
     pub threshold: f32,
+    /// How it was chosen.
+    #[serde(default)]
+    pub method: Method,
+    /// What was asked for: of [`Method::Empirical`] the TPR, of [`Method::Conformal`] 1 − α.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<f64>,
+    /// Of [`Method::Conformal`]: the bound holds with confidence 1 − δ; absent, it holds in expectation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<f64>,
     /// Share of anomalous pixels above it on that set.
     pub tpr: f64,
     /// Share of known pixels above it on that set, if it was counted.
@@ -162,8 +171,35 @@ pub struct Calibration {
     pub set_sha256: Option<String>,
     /// Images in it.
     pub frames: u64,
+    /// Day it was made, UTC, `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
     /// SHA-256 of the ONNX file it was made with: another file refuses it.
     pub model_sha256: String,
+    /// Of the score on that set: what a stream is held against to tell whether the threshold still fits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<ScoreHistogram>,
+}
+
+/// How a threshold was chosen; [`crate::calibrate`] says what each promises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// A true positive rate of the set's pooled anomalous pixels.
+    #[default]
+    Empirical,
+    /// A bound on the miss rate of images exchangeable with the set's.
+    Conformal,
+}
+
+/// How a score is distributed over pixels that are not anomalous, the unlabelled ones included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreHistogram {
+    /// `[B − 1]`, rising: the first bin is what is not above the first edge, the last what is above the last.
+    pub edges: Vec<f32>,
+    /// `[B]`, of the pixels, adding up to 1.
+    pub shares: Vec<f64>,
 }
 
 fn one() -> f32 {
@@ -214,7 +250,45 @@ impl Manifest {
                 c.threshold, c.tpr
             ));
         }
+        if let Some(level) = [c.level, c.delta].into_iter().flatten().find(|l| !(0.0..=1.0).contains(l)) {
+            return Err(format!("level or delta {level}: between 0 and 1"));
+        }
+        if let Some(ScoreHistogram { edges, shares }) = &c.histogram {
+            let rising = edges.iter().all(|e| e.is_finite()) && edges.is_sorted_by(|a, b| a < b);
+            let whole = (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6 && shares.iter().all(|s| *s >= 0.0);
+            if !rising || !whole || shares.len() != edges.len() + 1 {
+                return Err(format!(
+                    "histogram of {} edges and {} shares: finite rising edges, one share more than edges, all \
+                     adding up to 1",
+                    edges.len(),
+                    shares.len()
+                ));
+            }
+        }
         self.check_made_with(&c.input_size, &c.precision, &c.model_sha256, "calibrate")
+    }
+
+    /// Takes out what was made with another file than the one described now.
+    ///
+    /// Says what that was.
+    pub(super) fn drop_stale(&mut self) -> Vec<String> {
+        let current = self.sha256.clone();
+        let stale = |sha256: &str| !sha256.eq_ignore_ascii_case(&current);
+        let mut dropped = Vec::new();
+        self.calibrations.retain(|c| {
+            let kept = !stale(&c.model_sha256);
+            if !kept {
+                dropped.push(format!("calibration of {}", c.what()));
+            }
+            kept
+        });
+        if self.statistics.sml.take_if(|s| stale(&s.fit.model_sha256)).is_some() {
+            dropped.push("statistics of sml".into());
+        }
+        if self.statistics.react.take_if(|r| stale(&r.fit.model_sha256)).is_some() {
+            dropped.push("statistics of react".into());
+        }
+        dropped
     }
 
     /// Whether what was made with this model was made with what it is now; `again` is what to do if not.

@@ -10,17 +10,16 @@ mod manifest;
 mod statistics;
 
 pub use manifest::{
-    Calibration, Channels, ClassEntry, InputSizeEntry, InputSpec, Interpolation, Manifest, OutputNames,
-    PRECISION, Training,
+    Calibration, Channels, ClassEntry, InputSizeEntry, InputSpec, Interpolation, Manifest, Method,
+    OutputNames, PRECISION, ScoreHistogram, Training,
 };
-
 pub use statistics::{Clip, Fit, MaxLogits, Statistics};
 
 use crate::atomic;
 use crate::frame::Size;
 use crate::labels::{Class, Taxonomy, TaxonomyError};
 use crate::score::{Score, Scoring, ScoringError};
-use crate::yaml::{self, FileError};
+use crate::yaml::{self, FileError, SectionError};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -95,6 +94,24 @@ impl Model {
     /// A file that is missing or unreadable, a manifest with unknown, missing or impossible entries, or an
     /// ONNX file that is not the one described.
     pub fn load(path: &Path) -> Result<Self, ModelError> {
+        let (manifest, onnx, onnx_path) = Self::read(path)?;
+        Self::from_parts(manifest, path.into(), onnx, &onnx_path)
+    }
+
+    /// As [`Model::load`], but for who is about to calibrate or fit: thresholds and statistics that were made
+    /// with another file, for which `load` refuses the manifest, are left out, and named. What is written to
+    /// the manifest afterwards takes them out of it.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_to_renew(path: &Path) -> Result<(Self, Vec<String>), ModelError> {
+        let (mut manifest, onnx, onnx_path) = Self::read(path)?;
+        let dropped = manifest.drop_stale();
+        let model = Self::from_parts(manifest, path.into(), onnx, &onnx_path)?;
+        Ok((model, dropped))
+    }
+
+    fn read(path: &Path) -> Result<(Manifest, Vec<u8>, PathBuf), ModelError> {
         let read = |what, path: &Path, source| ModelError::Read { what, path: path.into(), source };
         let manifest: Manifest = yaml::read(path).map_err(|e| match e {
             FileError::Read(source) => read("manifest", path, source),
@@ -102,7 +119,7 @@ impl Model {
         })?;
         let onnx_path = path.parent().unwrap_or(Path::new("")).join(&manifest.file);
         let onnx = std::fs::read(&onnx_path).map_err(|e| read("ONNX file", &onnx_path, e))?;
-        Self::from_parts(manifest, path.into(), onnx, &onnx_path)
+        Ok((manifest, onnx, onnx_path))
     }
 
     fn from_parts(
@@ -125,7 +142,8 @@ impl Model {
     }
 
     /// Puts a section into the manifest's file, all or not at all, every byte outside it as it was. What was
-    /// written to the file since it was loaded is kept; what the new text says must hold as a whole.
+    /// written to the file since it was loaded is kept, but for what was made with another ONNX file; what the
+    /// new text says must hold as a whole.
     ///
     /// # Errors
     /// A file that is gone, not writable or written so that a section cannot be replaced; a section that
@@ -136,13 +154,22 @@ impl Model {
         // A link to the manifest stays one.
         let path = std::fs::canonicalize(&self.path).map_err(unreadable)?;
         let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-        let text = yaml::replace_section(&text, key, value).map_err(|e| invalid(e.to_string()))?;
-        yaml::from_str::<Manifest>(&text)
-            .map_err(|e| e.to_string())
-            .and_then(|m| m.check())
-            .map_err(invalid)?;
+        let text = with_section(&text, key, value).map_err(invalid)?;
         atomic::write(&path, text.as_bytes())
             .map_err(|source| ModelError::Write { path: self.path.clone(), source })
+    }
+
+    /// Puts a threshold into the manifest's file, in place of the one of the same score, temperature and size.
+    ///
+    /// # Errors
+    /// As [`Model::write_section`].
+    pub fn write_calibration(&self, new: &Calibration) -> Result<(), ModelError> {
+        let other = |c: &&Calibration| {
+            (c.score, c.temperature, &c.input_size) != (new.score, new.temperature, &new.input_size)
+        };
+        let kept = self.manifest.calibrations.iter().filter(other);
+        let all: Vec<_> = kept.chain([new]).collect();
+        self.write_section("calibrations", &all)
     }
 
     /// What the manifest says.
@@ -189,6 +216,20 @@ impl Model {
                 && c.model_sha256.eq_ignore_ascii_case(&self.manifest.sha256)
         })
     }
+}
+
+/// The manifest's text without what was made with another file, with that section, and sound.
+fn with_section<T: Serialize>(text: &str, key: &str, value: &T) -> Result<String, String> {
+    let said = |e: SectionError| e.to_string();
+    let mut text = text.to_owned();
+    let mut manifest: Manifest = yaml::from_str(&text).map_err(|e| e.to_string())?;
+    if !manifest.drop_stale().is_empty() {
+        text = yaml::replace_section(&text, "calibrations", &manifest.calibrations).map_err(said)?;
+        text = yaml::replace_section(&text, "statistics", &manifest.statistics).map_err(said)?;
+    }
+    text = yaml::replace_section(&text, key, value).map_err(said)?;
+    yaml::from_str::<Manifest>(&text).map_err(|e| e.to_string())?.check()?;
+    Ok(text)
 }
 
 fn hex(bytes: &[u8]) -> String {
