@@ -15,7 +15,16 @@ pub(super) fn decode_rgb(_: &[u8]) -> Result<Option<Rgb>, ImagesError> {
 }
 
 pub(super) fn decode_as_stored(_: &[u8]) -> Result<Option<Stored>, ImagesError> {
-    absent("decoding a label map or mask")
+    absent("decoding a label map, a mask or a score map")
+}
+
+pub(super) fn connected_components(
+    _: &[u8],
+    _: usize,
+    _: usize,
+    _: &mut [i32],
+) -> Result<usize, ImagesError> {
+    absent("finding connected components")
 }
 
 pub(super) fn convert(frame: &Frame<'_>, _: &mut [u8]) -> Result<(), ImagesError> {

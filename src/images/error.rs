@@ -41,15 +41,15 @@ pub enum ImagesError {
         /// How many there were.
         bytes: usize,
     },
-    /// A picture whose values are not labels as they stand.
-    #[error(
-        "{name} holds {got}, but labels and masks are gray of 8 bits: save it as such, one byte per pixel"
-    )]
-    NotGray {
-        /// The file.
+    /// A picture whose values are not, as they stand, what is asked of it.
+    #[error("{name} holds {got}, but {wanted}: save it as such")]
+    Layout {
+        /// File or topic.
         name: String,
         /// What is stored there.
         got: String,
+        /// What would be read.
+        wanted: &'static str,
     },
     /// Pixels and size disagree.
     #[error("{got} bytes of pixels, but {width}x{height}x{channels} take {expected}")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{Gray, ImagesError, Rgb, decode_gray, decode_rgb};
+use super::{Gray, Gray16, ImagesError, Rgb, Rgba, decode_gray, decode_gray16, decode_rgb, decode_rgba};
 use crate::atomic;
 
 /// The colour picture in a file, as [`decode_rgb`].
@@ -21,6 +21,22 @@ pub fn read_rgb(path: &Path) -> Result<Rgb, ImagesError> {
 /// No such file, one that cannot be read, and those of [`decode_gray`].
 pub fn read_gray(path: &Path) -> Result<Gray, ImagesError> {
     decode_gray(&read(path)?, &path.display().to_string())
+}
+
+/// The score or depth map in a file, as [`decode_gray16`].
+///
+/// # Errors
+/// No such file, one that cannot be read, and those of [`decode_gray16`].
+pub fn read_gray16(path: &Path) -> Result<Gray16, ImagesError> {
+    decode_gray16(&read(path)?, &path.display().to_string())
+}
+
+/// The picture with alpha in a file, as [`decode_rgba`].
+///
+/// # Errors
+/// No such file, one that cannot be read, and those of [`decode_rgba`].
+pub fn read_rgba(path: &Path) -> Result<Rgba, ImagesError> {
+    decode_rgba(&read(path)?, &path.display().to_string())
 }
 
 /// Puts `bytes` at `path` all or not at all: a run that is killed leaves no half picture that a later one

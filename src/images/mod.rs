@@ -23,7 +23,7 @@ mod backend;
 pub(crate) use backend::write_test_video;
 pub use backend::{Video, encode_jpeg_rgb, encode_png_gray, encode_png_rgb};
 pub use error::ImagesError;
-pub use file::{read_gray, read_rgb, write_atomically};
+pub use file::{read_gray, read_gray16, read_rgb, read_rgba, write_atomically};
 pub use rgb::to_rgb;
 
 /// The quality of every JPEG written here: that of OpenCV and of ROS's `compressed_image_transport`.
@@ -51,6 +51,39 @@ pub struct Gray {
     pub data: Vec<u8>,
 }
 
+/// Two bytes per pixel: a score or depth map; row 0 is the top.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gray16 {
+    /// In pixels.
+    pub width: usize,
+    /// In pixels.
+    pub height: usize,
+    /// Of a value as the file stores it, 8 or 16: values are below 2^bits.
+    pub bits: u8,
+    /// `width × height` values.
+    pub data: Vec<u16>,
+}
+
+/// A colour picture with how opaque each pixel is (0: not at all, 255: fully); row 0 is the top.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rgba {
+    /// In pixels.
+    pub width: usize,
+    /// In pixels.
+    pub height: usize,
+    /// `width × height × 4` bytes: red, green, blue, alpha; colours are not multiplied by alpha.
+    pub data: Vec<u8>,
+}
+
+/// What hangs together in a mask: pixels that touch by a side or a corner do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectedComponents {
+    /// `width × height`: 0 where the mask is 0, else the component, from 1 on.
+    pub labels: Vec<i32>,
+    /// Pixels of each component; `areas[0]` is the background's.
+    pub areas: Vec<u32>,
+}
+
 /// The colour picture that encoded bytes (JPEG, PNG, ...) hold, upright as its EXIF says. `name` is how an
 /// error calls it.
 ///
@@ -70,18 +103,75 @@ pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<Rgb, ImagesError> {
 /// As [`decode_rgb`]; and a picture of colour, palette, alpha, or of any depth but 8 bits, whose values
 /// could only be guessed.
 pub fn decode_gray(bytes: &[u8], name: &str) -> Result<Gray, ImagesError> {
-    let not_gray = |got| ImagesError::NotGray { name: name.into(), got };
-    // What the PNG header says comes first: a decoder would expand it, and the message would be about that.
-    if let Some(surprise) = png::surprise(bytes) {
-        return Err(not_gray(surprise));
+    let wanted = "labels and masks are gray of 8 bits";
+    match decode_stored(bytes, name, &[8], wanted)? {
+        Stored::Gray(gray) => Ok(gray),
+        other => Err(ImagesError::Layout { name: name.into(), got: other.to_string(), wanted }),
     }
+}
+
+/// The values of a score or depth map of 8 or 16 bits, exactly as stored.
+///
+/// # Errors
+/// As [`decode_gray`], with both depths allowed.
+pub fn decode_gray16(bytes: &[u8], name: &str) -> Result<Gray16, ImagesError> {
+    let wanted = "scores and depths are gray of 8 or 16 bits";
+    match decode_stored(bytes, name, &[8, 16], wanted)? {
+        Stored::Gray16(gray) => Ok(gray),
+        Stored::Gray(Gray { width, height, data }) => {
+            Ok(Gray16 { width, height, bits: 8, data: data.into_iter().map(u16::from).collect() })
+        }
+        other => Err(ImagesError::Layout { name: name.into(), got: other.to_string(), wanted }),
+    }
+}
+
+/// A picture with its alpha.
+///
+/// # Errors
+/// As [`decode_rgb`]; and a picture without alpha, or of another depth than 8 bits.
+pub fn decode_rgba(bytes: &[u8], name: &str) -> Result<Rgba, ImagesError> {
     match backend::decode_as_stored(bytes)? {
         None => Err(ImagesError::NotAnImage { name: name.into(), bytes: bytes.len() }),
-        Some(Stored::Gray(gray)) => Ok(gray),
-        Some(Stored::Other { channels, bits }) => {
-            Err(not_gray(format!("{channels} channels of {bits} bits")))
+        Some(Stored::Rgba(rgba)) => Ok(rgba),
+        Some(other) => {
+            let wanted = "a cut-out has red, green, blue and alpha of 8 bits";
+            Err(ImagesError::Layout { name: name.into(), got: other.to_string(), wanted })
         }
     }
+}
+
+/// As stored, where a PNG is gray of one of these depths: a decoder would expand it before one could see.
+fn decode_stored(
+    bytes: &[u8],
+    name: &str,
+    gray_bits: &[u8],
+    wanted: &'static str,
+) -> Result<Stored, ImagesError> {
+    if let Some(got) = png::surprise(bytes, gray_bits) {
+        return Err(ImagesError::Layout { name: name.into(), got, wanted });
+    }
+    backend::decode_as_stored(bytes)?
+        .ok_or_else(|| ImagesError::NotAnImage { name: name.into(), bytes: bytes.len() })
+}
+
+/// The components of a mask by 8-connectivity. A pixel is in where the mask is not 0.
+///
+/// # Errors
+/// [`ImagesError::Length`] for pixels that do not fit the size; [`ImagesError::NotBuilt`] without OpenCV.
+pub fn connected_components(
+    mask: &[u8],
+    width: usize,
+    height: usize,
+) -> Result<ConnectedComponents, ImagesError> {
+    check_length(mask, width, height, 1)?;
+    let mut labels = vec![0; mask.len()];
+    let mut areas = vec![0; backend::connected_components(mask, width, height, &mut labels)?];
+    for &label in &labels {
+        if let Some(area) = areas.get_mut(label as usize) {
+            *area += 1;
+        }
+    }
+    Ok(ConnectedComponents { labels, areas })
 }
 
 /// What an encoded picture holds before anyone converts it.
@@ -89,8 +179,24 @@ pub fn decode_gray(bytes: &[u8], name: &str) -> Result<Gray, ImagesError> {
 enum Stored {
     /// One channel of 8 bits.
     Gray(Gray),
+    /// One channel of 16 bits.
+    Gray16(Gray16),
+    /// Four channels of 8 bits.
+    Rgba(Rgba),
     /// Anything else.
     Other { channels: i32, bits: usize },
+}
+
+impl std::fmt::Display for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (channels, bits) = match self {
+            Self::Gray(_) => (1, 8),
+            Self::Gray16(_) => (1, 16),
+            Self::Rgba(_) => (4, 8),
+            Self::Other { channels, bits } => (*channels, *bits),
+        };
+        write!(f, "{channels} channel{} of {bits} bits", if channels == 1 { "" } else { "s" })
+    }
 }
 
 /// Both sides of the promise `data` is `width × height × channels`; everything encoded here is checked so.

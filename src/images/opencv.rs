@@ -5,11 +5,14 @@
 
 use std::path::Path;
 
-use opencv::core::{CV_8U, CV_8UC3, DataType, Mat, Rect, ToInputArray, Vec2b, Vec3b, Vector};
+use opencv::core::{
+    CV_8UC1, CV_8UC3, CV_8UC4, CV_16UC1, CV_32S, DataType, Mat, Rect, ToInputArray, Vec2b, Vec3b, Vec4b,
+    Vector,
+};
 use opencv::prelude::*;
 use opencv::{imgcodecs, imgproc, videoio};
 
-use super::{Gray, ImagesError, JPEG_QUALITY, Rgb, Stored, check_length};
+use super::{Gray, Gray16, ImagesError, JPEG_QUALITY, Rgb, Rgba, Stored, check_length};
 use crate::frame::{Encoding, Frame};
 
 pub(super) fn decode_rgb(bytes: &[u8]) -> Result<Option<Rgb>, ImagesError> {
@@ -18,11 +21,46 @@ pub(super) fn decode_rgb(bytes: &[u8]) -> Result<Option<Rgb>, ImagesError> {
 
 pub(super) fn decode_as_stored(bytes: &[u8]) -> Result<Option<Stored>, ImagesError> {
     let Some(mat) = decode(bytes, imgcodecs::IMREAD_UNCHANGED)? else { return Ok(None) };
-    if mat.channels() != 1 || mat.depth() != CV_8U {
-        return Ok(Some(Stored::Other { channels: mat.channels(), bits: mat.elem_size1() * 8 }));
+    let (width, height) = (mat.cols() as usize, mat.rows() as usize);
+    let pixels = "reading pixels";
+    Ok(Some(match mat.typ() {
+        CV_8UC1 => {
+            let data = mat.data_typed::<u8>().map_err(said(pixels))?.to_vec();
+            Stored::Gray(Gray { width, height, data })
+        }
+        CV_16UC1 => {
+            let data = mat.data_typed::<u16>().map_err(said(pixels))?.to_vec();
+            Stored::Gray16(Gray16 { width, height, bits: 16, data })
+        }
+        CV_8UC4 => {
+            let bgra = mat.data_typed::<Vec4b>().map_err(said(pixels))?;
+            let data = bgra.iter().flat_map(|p| [p[2], p[1], p[0], p[3]]).collect();
+            Stored::Rgba(Rgba { width, height, data })
+        }
+        _ => Stored::Other { channels: mat.channels(), bits: mat.elem_size1() * 8 },
+    }))
+}
+
+/// Labels into `labels`, `width × height` of them; gives their number, the background's 0 counted.
+pub(super) fn connected_components(
+    mask: &[u8],
+    width: usize,
+    height: usize,
+    labels: &mut [i32],
+) -> Result<usize, ImagesError> {
+    let mask = Mat::new_rows_cols_with_bytes::<u8>(int(height)?, int(width)?, mask)
+        .map_err(said("wrapping pixels"))?;
+    let ours = labels.as_ptr();
+    let mut out = Mat::new_rows_cols_with_data_mut::<i32>(int(height)?, int(width)?, labels)
+        .map_err(said("wrapping labels"))?;
+    let count =
+        imgproc::connected_components_with_algorithm(&mask, &mut out, 8, CV_32S, imgproc::CCL_DEFAULT)
+            .map_err(said("connected components"))?;
+    if out.data() != ours.cast() {
+        let message = format!("the result is not {width}x{height} of 32 bits");
+        return Err(ImagesError::Library { what: "connected components", message });
     }
-    let data = mat.data_bytes().map_err(said("reading pixels"))?.to_vec();
-    Ok(Some(Stored::Gray(Gray { width: mat.cols() as usize, height: mat.rows() as usize, data })))
+    Ok(count as usize)
 }
 
 /// YUV and Bayer to tight rgb8. `out` holds exactly `width × height × 3` bytes.

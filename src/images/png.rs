@@ -3,16 +3,16 @@
 /// Bytes before the header's fields: signature, length, name of the chunk.
 const IHDR: usize = 16;
 
-/// What is stored, in words, where it is a PNG of anything but 8-bit gray. Decoders hide it: a palette
-/// becomes colours, 1 to 4 bits are stretched to 0..255.
-pub(super) fn surprise(bytes: &[u8]) -> Option<String> {
+/// What is stored, in words, where it is a PNG of anything but gray of one of the depths `gray_bits`. Decoders
+/// hide it: a palette becomes colours, 1 to 4 bits are stretched to 0..255.
+pub(super) fn surprise(bytes: &[u8], gray_bits: &[u8]) -> Option<String> {
     if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") || bytes.get(IHDR - 4..IHDR)? != b"IHDR" {
         return None;
     }
     // Width and height take 8 bytes; the bit depth and the colour type follow (PNG, 11.2.2).
     let (&bits, &colour) = (bytes.get(IHDR + 8)?, bytes.get(IHDR + 9)?);
     let kind = match colour {
-        0 if bits == 8 => return None,
+        0 if gray_bits.contains(&bits) => return None,
         0 => "gray",
         2 => "colour",
         3 => "palette indices",
@@ -32,19 +32,20 @@ mod tests {
     }
 
     #[test]
-    fn only_gray_of_8_bits_is_no_surprise() {
-        assert_eq!(surprise(&header(8, 0)), None);
-        assert_eq!(surprise(&header(16, 0)).as_deref(), Some("gray of 16 bits"));
-        assert_eq!(surprise(&header(1, 0)).as_deref(), Some("gray of 1 bits"));
-        assert_eq!(surprise(&header(8, 3)).as_deref(), Some("palette indices of 8 bits"));
-        assert_eq!(surprise(&header(8, 6)).as_deref(), Some("colour with alpha of 8 bits"));
+    fn only_gray_of_the_depths_asked_for_is_no_surprise() {
+        assert_eq!(surprise(&header(8, 0), &[8]), None);
+        assert_eq!(surprise(&header(16, 0), &[8, 16]), None);
+        assert_eq!(surprise(&header(16, 0), &[8]).as_deref(), Some("gray of 16 bits"));
+        assert_eq!(surprise(&header(1, 0), &[8, 16]).as_deref(), Some("gray of 1 bits"));
+        assert_eq!(surprise(&header(8, 3), &[8]).as_deref(), Some("palette indices of 8 bits"));
+        assert_eq!(surprise(&header(8, 6), &[8]).as_deref(), Some("colour with alpha of 8 bits"));
     }
 
     #[test]
     fn what_is_no_png_or_ends_early_is_left_to_the_decoder() {
-        assert_eq!(surprise(b"\xFF\xD8\xFF"), None);
+        assert_eq!(surprise(b"\xFF\xD8\xFF", &[8]), None);
         for length in 0..header(8, 3).len() {
-            assert_eq!(surprise(&header(8, 3)[..length]), None, "{length} bytes");
+            assert_eq!(surprise(&header(8, 3)[..length], &[8]), None, "{length} bytes");
         }
     }
 }

@@ -66,6 +66,91 @@ fn labels_are_read_as_stored_or_not_at_all() {
     assert!(error.contains("3 channels of 8 bits"), "{error}");
 }
 
+/// One row of pixels as a PNG of any kind, written here: nothing else in this crate writes alpha or 16 bits.
+fn png(width: u32, bits: u8, colour: u8, row: &[u8]) -> Vec<u8> {
+    fn crc(bytes: &[u8]) -> u32 {
+        let step = |c: u32, _| if c & 1 == 1 { 0xEDB8_8320 ^ (c >> 1) } else { c >> 1 };
+        !bytes.iter().fold(!0, |c, b| (0..8).fold(c ^ u32::from(*b), step))
+    }
+    fn adler(bytes: &[u8]) -> u32 {
+        let (a, b) = bytes.iter().fold((1, 0), |(a, b), x| {
+            let a = (a + u32::from(*x)) % 65521;
+            (a, (b + a) % 65521)
+        });
+        b << 16 | a
+    }
+    let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8; 4], data: &[u8]| {
+        let body = [kind, data].concat();
+        out.extend((data.len() as u32).to_be_bytes());
+        out.extend(&body);
+        out.extend(crc(&body).to_be_bytes());
+    };
+    let filtered = [&[0], row].concat();
+    let length = filtered.len() as u16;
+    // zlib, one block that is stored as it is.
+    let stored = [&[0x78, 1, 1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &filtered].concat();
+    chunk(b"IHDR", &[&width.to_be_bytes()[..], &1u32.to_be_bytes(), &[bits, colour, 0, 0, 0]].concat());
+    chunk(b"IDAT", &[stored, adler(&filtered).to_be_bytes().to_vec()].concat());
+    chunk(b"IEND", &[]);
+    out
+}
+
+#[test]
+fn scores_and_depths_keep_their_depth() {
+    let deep = decode_gray16(&png(2, 16, 0, &[0x12, 0x34, 0xFF, 0xFE]), "x").unwrap();
+    assert_eq!(deep, Gray16 { width: 2, height: 1, bits: 16, data: vec![0x1234, 0xFFFE] });
+    let flat = decode_gray16(&png(2, 8, 0, &[0, 255]), "x").unwrap();
+    assert_eq!(flat, Gray16 { width: 2, height: 1, bits: 8, data: vec![0, 255] });
+
+    let wanted = "scores and depths are gray of 8 or 16 bits";
+    for (bits, colour, row, got) in [
+        (1, 0, &[0x40][..], "gray of 1 bits"),
+        (8, 2, &[1, 2, 3, 4, 5, 6], "colour of 8 bits"),
+        (8, 6, &[9; 8], "colour with alpha of 8 bits"),
+    ] {
+        let error = decode_gray16(&png(2, bits, colour, row), "a.png").unwrap_err().to_string();
+        assert!(error.contains(&format!("a.png holds {got}, but {wanted}")), "{error}");
+    }
+}
+
+#[test]
+fn a_cut_out_has_its_colours_and_its_alpha() {
+    let row = [10, 20, 30, 0, 40, 50, 60, 255];
+    let rgba = decode_rgba(&png(2, 8, 6, &row), "x").unwrap();
+    assert_eq!(rgba, Rgba { width: 2, height: 1, data: row.to_vec() });
+
+    for (bits, colour, row, got) in [
+        (8, 2, &[1, 2, 3, 4, 5, 6][..], "3 channels of 8 bits"),
+        (8, 0, &[1, 2], "1 channel of 8 bits"),
+        (16, 6, &[7; 16], "4 channels of 16 bits"),
+    ] {
+        let error = decode_rgba(&png(2, bits, colour, row), "a.png").unwrap_err().to_string();
+        assert!(error.contains(&format!("a.png holds {got}")), "{error}");
+    }
+}
+
+#[test]
+fn components_connect_by_side_and_by_corner() {
+    #[rustfmt::skip]
+    let mask = [
+        9, 0, 0, 1, 1,
+        0, 1, 0, 0, 0,
+        0, 0, 0, 0, 2,
+    ];
+    let ConnectedComponents { labels, areas } = connected_components(&mask, 5, 3).unwrap();
+    assert_eq!((areas.len(), areas[0]), (4, 10), "{areas:?}");
+    assert_eq!(labels[0], labels[6], "they touch by a corner");
+    assert_eq!(labels[3], labels[4], "they touch by a side");
+    assert_ne!(labels[4], labels[14]);
+    for (pixel, size) in [(0, 2), (3, 2), (14, 1)] {
+        assert_eq!(areas[labels[pixel] as usize], size);
+    }
+    let none = connected_components(&[0; 6], 3, 2).unwrap();
+    assert_eq!(none, ConnectedComponents { labels: vec![0; 6], areas: vec![6] });
+    assert!(matches!(connected_components(&mask, 5, 4), Err(ImagesError::Length { .. })));
+}
+
 #[test]
 fn pixels_that_do_not_fit_their_size_are_refused() {
     let mut out = Vec::new();
@@ -182,6 +267,8 @@ proptest! {
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = decode_rgb(&bytes, "x");
         let _ = decode_gray(&bytes, "x");
+        let _ = decode_gray16(&bytes, "x");
+        let _ = decode_rgba(&bytes, "x");
     }
 }
 
