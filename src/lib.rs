@@ -49,6 +49,7 @@ pub mod frame;
 pub mod images;
 pub mod labels;
 pub mod latest;
+pub mod metrics;
 pub mod model;
 pub mod pipeline;
 pub mod preprocess;

@@ -1,0 +1,3 @@
+//! How good scores are: figures from scores and truth.
+
+pub mod components;
