@@ -57,6 +57,8 @@ pub mod render;
 #[cfg(feature = "node")]
 pub mod ros;
 pub mod score;
+#[cfg(feature = "desk")]
+pub mod scores;
 pub mod segmenter;
 pub mod window;
 mod yaml;

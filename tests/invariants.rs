@@ -5,13 +5,15 @@
 use std::path::{Path, PathBuf};
 
 /// A crate, and the places under `src/` that may name it.
-const OWNERS: [(&str, &[&str]); 6] = [
+const OWNERS: [(&str, &[&str]); 8] = [
     ("r2r", &["ros/"]),
     ("ort", &["segmenter/onnx/"]),
     ("opencv", &["images/"]),
     ("mcap", &["bag/"]),
     ("cdr_encoding", &["bag/"]),
     ("serde_yaml", &["yaml.rs"]),
+    ("hdf5", &["scores/"]),
+    ("npyz", &["scores/"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
