@@ -48,7 +48,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ImagesError> {
     atomic::write(path, bytes).map_err(|source| ImagesError::Unwritable { path: path.into(), source })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ImagesError> {
+/// The bytes of a file, for those who do more with them than decode.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ImagesError> {
     fs::read(path).map_err(|source| match source.kind() {
         ErrorKind::NotFound => ImagesError::Missing { path: path.into() },
         _ => ImagesError::Unreadable { path: path.into(), source },

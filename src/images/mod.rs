@@ -23,6 +23,8 @@ mod backend;
 pub(crate) use backend::write_test_video;
 pub use backend::{Video, encode_jpeg_rgb, encode_png_gray, encode_png_rgb};
 pub use error::ImagesError;
+#[cfg(feature = "vision")]
+pub(crate) use file::read;
 pub use file::{read_gray, read_gray16, read_rgb, read_rgba, write_atomically};
 pub use rgb::to_rgb;
 
