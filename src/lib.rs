@@ -16,7 +16,7 @@
 //!
 //! # Modules, in reading order
 //! [`labels`] ▸ [`frame`] ▸ [`model`] ▸ [`config`] ▸ [`preprocess`] ▸ [`segmenter`] ▸ [`score`] ▸
-//! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ [`images`] ▸ `assemble` ▸ `bag`, `desk` ▸ `ros`
+//! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ [`images`] ▸ `dataset` ▸ `assemble` ▸ `bag`, `desk` ▸ `ros`
 //!
 //! # Invariants
 //! 1. `r2r`, `ort`, `opencv`, `mcap`, `cdr_encoding` and the YAML crate are each named in one folder or file only
@@ -43,6 +43,8 @@ mod atomic;
 #[cfg(feature = "desk")]
 pub mod bag;
 pub mod config;
+#[cfg(feature = "vision")]
+pub mod dataset;
 #[cfg(feature = "desk")]
 pub mod desk;
 pub mod frame;
