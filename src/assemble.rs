@@ -74,7 +74,11 @@ pub fn assemble_model(parameters: &Parameters, model: &Model) -> Result<Assembly
         "" => None,
         path => Some(images::read_gray(Path::new(path)).map_err(AssembleError::Mask)?),
     };
-    let segmenter = OnnxSegmenter::new(model, &runtime, settings.input_size)?;
+    let segmenter = if settings.scoring.clip().is_some() {
+        OnnxSegmenter::with_pre_logits(model, &runtime, settings.input_size)?
+    } else {
+        OnnxSegmenter::new(model, &runtime, settings.input_size)?
+    };
     let identity = Identity {
         model: model.manifest().name.clone(),
         model_sha256: model.manifest().sha256.clone(),

@@ -11,7 +11,7 @@ use crate::model::{InputSpec, Model};
 use crate::preprocess::Preprocess;
 use crate::preprocess::geometry::{Geometry, RegionError};
 use crate::score::cpu::{Fusion, FusionError};
-use crate::score::{Counts, Sampling, Scoring};
+use crate::score::{Counts, Logits, Outputs, Sampling, Scoring};
 use crate::segmenter::{SegmentError, Segmenter};
 use std::ops::Range;
 
@@ -156,9 +156,9 @@ impl Pipeline {
         done(Stage::Preprocess);
 
         self.segmenter.run()?; // ▸ logits [K,h',w'], dataset logits [1|2,h',w']
+        let outputs = outputs(&mut *self.segmenter, &self.settings.scoring)?;
         done(Stage::Inference);
 
-        let outputs = self.segmenter.outputs();
         let sampling = layout.sampling.get_or_insert_with(|| {
             layout.geometry.sampling(self.settings.output_size, outputs.logits.width, outputs.logits.height)
         });
@@ -191,7 +191,8 @@ impl Pipeline {
     pub fn score_again(&mut self, scoring: &Scoring, anomaly: &mut Vec<f32>) -> Result<(), StepError> {
         let layout = self.layout.as_ref().filter(|_| self.has_result).ok_or(StepError::NoResult)?;
         let sampling = layout.sampling.as_ref().ok_or(StepError::NoResult)?;
-        let (outputs, labels) = (self.segmenter.outputs(), &mut self.other_labels);
+        let outputs = outputs(&mut *self.segmenter, scoring)?;
+        let labels = &mut self.other_labels;
         self.fusion.run(scoring, self.settings.threshold, outputs, sampling, labels, anomaly)?;
         for run in &layout.masked {
             if let Some(masked) = anomaly.get_mut(run.clone()) {
@@ -204,6 +205,11 @@ impl Pipeline {
     /// The result of the last step, if it had one.
     pub fn segmentation(&self) -> Option<&Segmentation> {
         self.has_result.then_some(&self.out)
+    }
+
+    /// What the class head read of the last frame: f32 `[C, h, w]`, where the segmenter was made to give it.
+    pub fn pre_logits(&self) -> Option<Logits<'_>> {
+        self.segmenter.pre_logits().filter(|_| self.has_result)
     }
 
     /// As checked against the model.
@@ -240,6 +246,14 @@ impl Pipeline {
         };
         Ok(layout.insert(kept))
     }
+}
+
+/// What the score reads of the segmenter's last run.
+fn outputs<'s>(segmenter: &'s mut dyn Segmenter, scoring: &Scoring) -> Result<Outputs<'s>, SegmentError> {
+    let Some(clip) = scoring.clip() else { return Ok(segmenter.outputs()) };
+    segmenter.rectify(clip)?;
+    let rectified = segmenter.rectified_logits().map(|logits| Outputs { logits, ..segmenter.outputs() });
+    rectified.ok_or_else(SegmentError::made_without_pre_logits)
 }
 
 fn masked_runs(

@@ -132,6 +132,36 @@ fn another_score_of_the_same_frame_is_what_its_own_walk_gives() {
     assert_eq!(bits(&again), bits(&before.anomaly));
 }
 
+#[test]
+fn react_scores_and_labels_what_the_head_makes_of_clipped_pre_logits() {
+    // The fake's pre-logit is the brightness in classes: clipped at 1, classes 2 and 3 look like class 1.
+    let react = Scoring::new(Score::React, 1.0, Fitted::Clip(1.0)).unwrap();
+    let energy = Scoring::new(Score::Generative, 1.0, Fitted::Nothing).unwrap();
+    let of = |scoring: &Scoring| {
+        pipeline(settings(|s| (s.scoring, s.threshold) = (scoring.clone(), f32::MAX)), None)
+    };
+    let (mut rectified, mut plain) = (of(&react), of(&energy));
+    let got = run(&mut rectified, &BYTES, 8).unwrap();
+    assert_eq!(got.labels[..8], [0, 0, 1, 1, 1, 1, 1, 1]);
+    let want = run(&mut plain, &[0, 0, 40, 40, 40, 40, 40, 40], 8).unwrap();
+    assert_eq!(got.anomaly, want.anomaly);
+    // From one run of the network, either from the other.
+    let mut again = Vec::new();
+    rectified.score_again(&energy, &mut again).unwrap();
+    assert_eq!(again, run(&mut plain, &BYTES, 8).unwrap().anomaly);
+    plain.score_again(&react, &mut again).unwrap();
+    assert_eq!(again, got.anomaly);
+    assert_eq!(rectified.pre_logits().unwrap().data[..8], [0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0]);
+}
+
+#[test]
+fn react_without_pre_logits_says_so() {
+    let s = settings(|s| s.scoring = Scoring::new(Score::React, 1.0, Fitted::Clip(1.0)).unwrap());
+    let segmenter = Broken(FakeSegmenter::new(s.input_size, 1, K), Vec::new(), 0);
+    let error = run(&mut Pipeline::with(&input_spec(), s, Box::new(segmenter), None), &BYTES, 8).unwrap_err();
+    assert!(error.to_string().contains("react needs pre_logits"), "{error}");
+}
+
 /// A segmenter whose first so many logits are broken.
 struct Broken(FakeSegmenter, Vec<f32>, usize);
 

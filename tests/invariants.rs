@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 
 /// A crate, and the places under `src/` that may name it.
-const OWNERS: [(&str, &[&str]); 8] = [
+const OWNERS: [(&str, &[&str]); 9] = [
     ("r2r", &["ros/"]),
     ("ort", &["segmenter/onnx/"]),
+    ("onnx_protobuf", &["segmenter/onnx/"]),
     ("opencv", &["images/"]),
     ("mcap", &["bag/"]),
     ("cdr_encoding", &["bag/"]),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Turns brightness into classes: with `m` the mean of a cell's normalised input, the logit of class `k` is
 /// `−(m − k)²·10`, and the outlier logit is `m − K + ½`. A pixel of brightness k is class k; one brighter
-/// than K − ½ is an outlier.
+/// than K − ½ is an outlier. Its pre-logit is `m`, which its class head makes the logits of.
 pub struct FakeSegmenter {
     size: Size,
     stride: usize,
@@ -19,7 +19,10 @@ pub struct FakeSegmenter {
     nan_share: f64,
     runs: u64,
     input: Vec<f32>,
+    /// `m` of each cell.
+    pre_logits: Vec<f32>,
     logits: Vec<f32>,
+    rectified: Vec<f32>,
     dataset_logits: Vec<f32>,
 }
 
@@ -36,7 +39,9 @@ impl FakeSegmenter {
             nan_share: 0.0,
             runs: 0,
             input: vec![0.0; 3 * size.width * size.height],
+            pre_logits: vec![0.0; cells],
             logits: vec![0.0; classes * cells],
+            rectified: vec![0.0; classes * cells],
             dataset_logits: vec![0.0; cells],
         }
     }
@@ -93,12 +98,11 @@ impl Segmenter for FakeSegmenter {
                 // The cell's top left pixel stands for it.
                 let at = y * self.stride * self.size.width + x * self.stride;
                 let m = (0..3).map(|c| self.input[c * plane + at]).sum::<f32>() / 3.0;
-                for k in 0..self.classes {
-                    self.logits[(k * height + y) * width + x] = -(m - k as f32).powi(2) * 10.0;
-                }
+                self.pre_logits[y * width + x] = m;
                 self.dataset_logits[y * width + x] = m - self.classes as f32 + 0.5;
             }
         }
+        head(&self.pre_logits, f32::INFINITY, &mut self.logits);
         let broken = (self.nan_share * (width * height) as f64).round() as usize;
         self.logits[..broken.min(width * height)].fill(f32::NAN);
         Ok(())
@@ -112,5 +116,29 @@ impl Segmenter for FakeSegmenter {
     fn dataset_logits(&self) -> Option<Logits<'_>> {
         let Size { width, height } = self.cells();
         Some(Logits { data: &self.dataset_logits, channels: 1, height, width })
+    }
+
+    fn pre_logits(&self) -> Option<Logits<'_>> {
+        let Size { width, height } = self.cells();
+        Some(Logits { data: &self.pre_logits, channels: 1, height, width })
+    }
+
+    fn rectify(&mut self, clip: f32) -> Result<(), SegmentError> {
+        head(&self.pre_logits, clip, &mut self.rectified);
+        Ok(())
+    }
+
+    fn rectified_logits(&self) -> Option<Logits<'_>> {
+        let Size { width, height } = self.cells();
+        Some(Logits { data: &self.rectified, channels: self.classes, height, width })
+    }
+}
+
+/// The class head: `−(m − k)²·10` of each cell's `m`, which is clipped.
+fn head(pre_logits: &[f32], clip: f32, logits: &mut [f32]) {
+    for (k, plane) in logits.chunks_exact_mut(pre_logits.len().max(1)).enumerate() {
+        for (logit, m) in plane.iter_mut().zip(pre_logits) {
+            *logit = -(m.min(clip) - k as f32).powi(2) * 10.0;
+        }
     }
 }

@@ -27,7 +27,22 @@ pub trait Segmenter: Send {
     fn logits(&self) -> Logits<'_>;
     /// Of the last run: f32 `[1|2, h, w]`, of an open-set model.
     fn dataset_logits(&self) -> Option<Logits<'_>>;
-    /// Both, of the last run.
+    /// Of the last run: f32 `[C, h, w]`, what the class head reads, where the segmenter was made to give it.
+    fn pre_logits(&self) -> Option<Logits<'_>> {
+        None
+    }
+    /// Runs the class head once more, on the last run's pre-logits, none of them above `clip`.
+    ///
+    /// # Errors
+    /// What the runtime reports, or that there are no pre-logits.
+    fn rectify(&mut self, _clip: f32) -> Result<(), SegmentError> {
+        Err(SegmentError::made_without_pre_logits())
+    }
+    /// What [`Segmenter::rectify`] gave last: f32 `[K, h, w]`.
+    fn rectified_logits(&self) -> Option<Logits<'_>> {
+        None
+    }
+    /// Logits and dataset logits of the last run.
     fn outputs(&self) -> Outputs<'_> {
         Outputs { logits: self.logits(), dataset_logits: self.dataset_logits() }
     }
@@ -72,7 +87,17 @@ pub enum SegmentError {
         /// Both sides.
         mismatch: String,
     },
+    /// A score reads pre-logits that are not there.
+    #[error("score react needs pre_logits, but {0}")]
+    NoPreLogits(String),
     /// A run failed.
     #[error("inference failed: {0}")]
     Run(String),
+}
+
+impl SegmentError {
+    /// Of a segmenter that could have them, or could not.
+    pub(crate) fn made_without_pre_logits() -> Self {
+        Self::NoPreLogits("the segmenter was made without them".into())
+    }
 }
