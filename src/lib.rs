@@ -16,7 +16,8 @@
 //!
 //! # Modules, in reading order
 //! [`labels`] ▸ [`frame`] ▸ [`model`] ▸ [`config`] ▸ [`preprocess`] ▸ [`segmenter`] ▸ [`score`] ▸
-//! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ [`images`] ▸ `dataset` ▸ `assemble` ▸ `bag`, `desk` ▸ `ros`
+//! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ [`images`] ▸ [`metrics`] ▸ `dataset` ▸ `assemble` ▸
+//! `bag`, `desk` ▸ `ros`
 //!
 //! # Invariants
 //! 1. `r2r`, `ort`, `onnx_protobuf`, `opencv`, `mcap`, `cdr_encoding` and the YAML crate are each named in one
