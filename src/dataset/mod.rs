@@ -24,6 +24,8 @@ mod fishyscapes;
 mod folder;
 mod layout;
 mod lost_and_found;
+#[cfg(feature = "desk")]
+pub mod paste;
 mod road_anomaly;
 mod set_hash;
 mod smiyc;

@@ -1,0 +1,186 @@
+//! A cut-out at its size in the frame, as sharp as a camera would see it.
+
+use super::Cutout;
+use crate::model::Interpolation;
+use crate::preprocess::resample::Axis;
+
+/// A cut-out is enlarged by this much at most: beyond, its blur would give it away.
+const MOST_ENLARGED: f64 = 1.25;
+/// Around the cut-out, for what the blur spreads.
+pub(super) const MARGIN: usize = 2;
+/// What a pixel takes from each neighbour along an axis: about the blur of a sharp camera.
+const SHARP: f32 = 0.125;
+/// The same, once more over alpha alone, for edges that are two pixels soft.
+const SOFT: f32 = 0.25;
+/// This part of the edge's ramp becomes all of it, 0..1: less of the outside, where a cut-out brings along
+/// the background it was cut from.
+const RAMP: [f32; 2] = [0.15, 0.9];
+/// From this share on a pixel is the object.
+const OPAQUE: f32 = 0.5;
+/// Up to this share a pixel is left as it was.
+const CLEAR: f32 = 0.02;
+
+/// A pixel of the patch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pixel {
+    /// 0..255, not multiplied by alpha.
+    pub(super) rgb: [f32; 3],
+    /// The object's share, 0..1.
+    pub(super) alpha: f32,
+}
+
+impl Pixel {
+    /// Nothing of the object is here.
+    pub(super) fn clear(&self) -> bool {
+        self.alpha <= CLEAR
+    }
+
+    /// The pixel is the object's, not mixed.
+    pub(super) fn opaque(&self) -> bool {
+        self.alpha >= OPAQUE
+    }
+}
+
+/// `width × height` pixels, the cut-out and a margin.
+pub(super) struct Patch {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) pixels: Vec<Pixel>,
+}
+
+impl Patch {
+    /// The cut-out with a longer side of `side` pixels, or as near to that as it may be enlarged. By area
+    /// interpolation, as a camera's pixel gathers light.
+    pub(super) fn new(cutout: &Cutout, side: f64, mirrored: bool) -> Self {
+        let factor = (side / cutout.width.max(cutout.height) as f64).min(MOST_ENLARGED);
+        let resized = |length: usize| ((length as f64 * factor).round() as usize).max(1);
+        let (width, height) = (resized(cutout.width), resized(cutout.height));
+        let inner = resize(cutout, width, height, mirrored);
+
+        let (width, height) = (width + 2 * MARGIN, height + 2 * MARGIN);
+        let mut seen = vec![[0.0; 4]; width * height];
+        let rows = seen.chunks_exact_mut(width).skip(MARGIN);
+        for (row, inner) in rows.zip(inner.chunks_exact(width - 2 * MARGIN)) {
+            row[MARGIN..width - MARGIN].copy_from_slice(inner);
+        }
+        blur(&mut seen, width, SHARP);
+        let mut soft = seen.clone();
+        blur(&mut soft, width, SOFT);
+        let pixel = |(&[r, g, b, alpha], soft): (&[f32; 4], &[f32; 4])| {
+            let share = ((soft[3] - RAMP[0]) / (RAMP[1] - RAMP[0])).clamp(0.0, 1.0);
+            // Where nothing is seen there is no colour.
+            if alpha > 0.0 {
+                Pixel { rgb: [r, g, b].map(|c| c / alpha), alpha: share }
+            } else {
+                Pixel { rgb: [0.0; 3], alpha: 0.0 }
+            }
+        };
+        Self { width, height, pixels: seen.iter().zip(&soft).map(pixel).collect() }
+    }
+
+    /// Of the pixels that are the object's.
+    pub(super) fn colours(&self) -> impl Iterator<Item = [f32; 3]> {
+        self.pixels.iter().filter(|pixel| pixel.opaque()).map(|pixel| pixel.rgb)
+    }
+}
+
+/// Colours multiplied by alpha, and alpha (0..1), of `width × height` pixels.
+fn resize(cutout: &Cutout, width: usize, height: usize, mirrored: bool) -> Vec<[f32; 4]> {
+    let multiplied: Vec<[f32; 4]> = cutout
+        .pixels
+        .iter()
+        .map(|&[r, g, b, alpha]| {
+            let alpha = f32::from(alpha) / 255.0;
+            let [r, g, b] = [r, g, b].map(|c| f32::from(c) * alpha);
+            [r, g, b, alpha]
+        })
+        .collect();
+    let columns = Axis::new(Interpolation::Area, (0, cutout.width), width);
+    let rows = Axis::new(Interpolation::Area, (0, cutout.height), height);
+    let mut out = Vec::with_capacity(width * height);
+    let mut line = vec![[0.0; 4]; cutout.width];
+    for y in 0..height {
+        line.fill([0.0; 4]);
+        for (row, weight) in rows.taps(y) {
+            let row = &multiplied[row * cutout.width..];
+            line.iter_mut().zip(row).for_each(|(sum, pixel)| add(sum, *pixel, weight));
+        }
+        let begin = out.len();
+        out.extend((0..width).map(|x| {
+            let mut sum = [0.0; 4];
+            columns.taps(x).for_each(|(column, weight)| add(&mut sum, line[column], weight));
+            sum
+        }));
+        if mirrored {
+            out[begin..].reverse();
+        }
+    }
+    out
+}
+
+/// Gives each pixel a part `side` of each neighbour, along rows and then along columns. What is next to a
+/// row's end is the margin, which is empty.
+fn blur(pixels: &mut [[f32; 4]], width: usize, side: f32) {
+    for stride in [1, width] {
+        let before = pixels.to_vec();
+        for i in stride..pixels.len().saturating_sub(stride) {
+            pixels[i] = [0.0; 4];
+            for (at, weight) in [(i - stride, side), (i, 1.0 - 2.0 * side), (i + stride, side)] {
+                add(&mut pixels[i], before[at], weight);
+            }
+        }
+    }
+}
+
+fn add(sum: &mut [f32; 4], pixel: [f32; 4], weight: f32) {
+    sum.iter_mut().zip(pixel).for_each(|(s, p)| *s += weight * p);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Red on the left, green on the right; opaque.
+    fn flag() -> Cutout {
+        let pixel = |i: usize| if i % 40 < 20 { [200, 0, 0, 255] } else { [0, 200, 0, 255] };
+        Cutout { name: "flag".into(), width: 40, height: 20, pixels: (0..800).map(pixel).collect() }
+    }
+
+    fn at(patch: &Patch, x: usize, y: usize) -> Pixel {
+        patch.pixels[y * patch.width + x]
+    }
+
+    #[test]
+    fn the_longer_side_is_what_was_asked_for_but_for_large_ones() {
+        for (side, width, height) in [(10.0, 10, 5), (39.6, 40, 20), (0.1, 1, 1), (1e9, 50, 25)] {
+            let patch = Patch::new(&flag(), side, false);
+            assert_eq!((patch.width - 2 * MARGIN, patch.height - 2 * MARGIN), (width, height));
+        }
+    }
+
+    #[test]
+    fn colours_stay_to_the_edge_and_the_edge_is_soft() {
+        let patch = Patch::new(&flag(), 20.0, false);
+        let row: Vec<Pixel> = (0..patch.width).map(|x| at(&patch, x, MARGIN + 5)).collect();
+        let (inside, edge) = (row[MARGIN + 4], row[MARGIN]);
+        assert_eq!((inside.rgb, inside.alpha), ([200.0, 0.0, 0.0], 1.0));
+        assert_eq!(edge.rgb, [200.0, 0.0, 0.0], "nothing of what is transparent");
+        assert!(edge.opaque() && edge.alpha < 1.0, "{edge:?}");
+        assert!(!row[MARGIN - 1].opaque() && !row[MARGIN - 1].clear(), "{:?}", row[MARGIN - 1]);
+        assert!(row[0].clear() && row[MARGIN + 20 + 1].clear());
+        assert!(row.iter().all(|pixel| (0.0..=1.0).contains(&pixel.alpha)));
+    }
+
+    #[test]
+    fn a_mirrored_one_is_the_other_way_round() {
+        let (one, other) = (Patch::new(&flag(), 13.0, false), Patch::new(&flag(), 13.0, true));
+        for y in 0..one.height {
+            for x in 0..one.width {
+                let (a, b) = (at(&one, x, y), at(&other, other.width - 1 - x, y));
+                // Sums in another order.
+                let close = |a: f32, b: f32| (a - b).abs() < 1e-3;
+                assert!(close(a.alpha, b.alpha) && (0..3).all(|c| close(a.rgb[c], b.rgb[c])), "{x} {y}");
+            }
+        }
+    }
+}
