@@ -106,7 +106,7 @@ fn list(root: &Path, files: &Files) -> Result<ById, DatasetError> {
 }
 
 /// Every file below `folder`, links followed, in the order of names.
-fn walk(
+pub(super) fn walk(
     folder: &Path,
     each: &mut impl FnMut(PathBuf) -> Result<(), DatasetError>,
 ) -> Result<(), DatasetError> {

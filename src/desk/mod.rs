@@ -7,6 +7,7 @@
 //! failures to stderr; one unreadable input never ends a run.
 
 mod bag;
+mod dataset;
 mod inputs;
 mod npy;
 mod outputs;
@@ -40,12 +41,26 @@ enum Command {
     /// Make rosbag2 bags.
     #[command(subcommand)]
     Bag(BagCommand),
+    /// Make data sets.
+    #[command(subcommand)]
+    Dataset(DatasetCommand),
 }
 
 #[derive(Debug, Subcommand)]
 enum BagCommand {
     /// Turn a video or a folder of images into a bag of camera messages (MCAP).
     FromVideo(bag::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum DatasetCommand {
+    /// Paste foreign objects into labelled frames: a test set of anomalies.
+    ///
+    /// As in Fishyscapes Static: objects stand on the ground, grow towards the camera, take a part of the
+    /// light of their place and have soft edges; they cast no shadows. Written is a data set `folder`: images/
+    /// (PNG), labels/ (K on objects, 255 on their rims and where nothing was labelled) and ood/ (0, 1, 255),
+    /// and paste.json, which says what stands where. The same seed makes the same set.
+    Paste(dataset::Args),
 }
 
 /// An input without a result.
@@ -63,6 +78,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let failures = match &cli.command {
         Command::Segment(args) => segment::run(args)?,
         Command::Bag(BagCommand::FromVideo(args)) => bag::run(args)?,
+        Command::Dataset(DatasetCommand::Paste(args)) => dataset::run(args)?,
     };
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

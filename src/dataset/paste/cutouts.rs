@@ -1,6 +1,11 @@
-//! The objects: pictures with alpha.
+//! The objects: pictures with alpha, from a folder.
 
-use crate::images::Rgba;
+use std::path::Path;
+
+use super::PasteError;
+use crate::dataset::file_line;
+use crate::dataset::layout::{relative, walk};
+use crate::images::{self, ImagesError, Rgba, decode_rgba};
 
 /// What is fainter than this is no part of a cut-out's bounds: strays of the tool it was cut with.
 const FAINT: u8 = 8;
@@ -29,9 +34,52 @@ impl Cutout {
         Some(Self { name: name.into(), width: right - left, height: bottom - top, pixels })
     }
 
-    /// What a record calls it.
+    /// Its file, from the folder of cut-outs, with `/` between folders.
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+/// The cut-outs of a folder.
+#[derive(Debug, Default)]
+pub struct Cutouts {
+    /// In the order of names.
+    pub found: Vec<Cutout>,
+    /// A line of `sha256sum` for each one's file.
+    pub hash_lines: Vec<String>,
+    /// Pictures that are no cut-outs: the file, and what it is instead.
+    pub left_out: Vec<(String, String)>,
+    /// Files that cannot be read or decoded, and why.
+    pub failed: Vec<(String, ImagesError)>,
+}
+
+impl Cutouts {
+    /// Every PNG with alpha in the folder, and in the folders in it.
+    ///
+    /// # Errors
+    /// A folder that cannot be looked into, or no cut-out in it.
+    pub fn read(folder: &Path) -> Result<Self, PasteError> {
+        let mut cutouts = Self::default();
+        walk(folder, &mut |path| {
+            if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+                cutouts.add(relative(folder, &path), images::read(&path));
+            }
+            Ok(())
+        })?;
+        if cutouts.found.is_empty() { Err(PasteError::NoCutouts) } else { Ok(cutouts) }
+    }
+
+    fn add(&mut self, name: String, file: Result<Vec<u8>, ImagesError>) {
+        let picture = file.and_then(|bytes| Ok((decode_rgba(&bytes, &name)?, file_line(&name, &bytes))));
+        match picture.map(|(picture, line)| (Cutout::new(&name, &picture), line)) {
+            Ok((Some(cutout), line)) => {
+                self.found.push(cutout);
+                self.hash_lines.push(line.trim_end().into());
+            }
+            Ok((None, _)) => self.left_out.push((name, "it is transparent all over".into())),
+            Err(ImagesError::Layout { got, .. }) => self.left_out.push((name, format!("it holds {got}"))),
+            Err(error) => self.failed.push((name, error)),
+        }
     }
 }
 

@@ -1,8 +1,13 @@
 //! Why nothing is pasted.
 
+use crate::dataset::DatasetError;
+
 /// See the variants; every one says what to do where that is not plain.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum PasteError {
+    /// A folder of cut-outs that cannot be looked into.
+    #[error(transparent)]
+    Folder(#[from] DatasetError),
     /// Nothing to draw from.
     #[error("no cut-out to paste: a cut-out is a PNG with alpha that is not transparent all over")]
     NoCutouts,

@@ -24,7 +24,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use cutouts::Cutout;
+pub use cutouts::{Cutout, Cutouts};
 pub use error::PasteError;
 use ground::Ground;
 use placed::Placed;
