@@ -59,14 +59,19 @@ pub enum AssembleError {
 /// # Errors
 /// Whatever is wrong with parameters, model, runtime or mask; nothing was published then.
 pub fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
-    assemble_model(parameters, &Model::load(Path::new(&parameters.model))?)
+    assemble_model(parameters, &Model::load(Path::new(&parameters.model))?, false)
 }
 
-/// As [`assemble`], of a model that is loaded already.
+/// As [`assemble`], of a model that is loaded already. `pre_logits`: they are read beside what the score
+/// itself reads, by [`Pipeline::pre_logits`] or by another score of the same frames.
 ///
 /// # Errors
 /// Whatever is wrong with parameters, graph, runtime or mask.
-pub fn assemble_model(parameters: &Parameters, model: &Model) -> Result<Assembly, AssembleError> {
+pub fn assemble_model(
+    parameters: &Parameters,
+    model: &Model,
+    pre_logits: bool,
+) -> Result<Assembly, AssembleError> {
     let runtime = parameters.runtime()?;
     cpu::start_workers(runtime.threads).map_err(AssembleError::Threads)?;
     let settings = parameters.settings(model)?;
@@ -74,7 +79,7 @@ pub fn assemble_model(parameters: &Parameters, model: &Model) -> Result<Assembly
         "" => None,
         path => Some(images::read_gray(Path::new(path)).map_err(AssembleError::Mask)?),
     };
-    let segmenter = if settings.scoring.clip().is_some() {
+    let segmenter = if pre_logits || settings.scoring.clip().is_some() {
         OnnxSegmenter::with_pre_logits(model, &runtime, settings.input_size)?
     } else {
         OnnxSegmenter::new(model, &runtime, settings.input_size)?

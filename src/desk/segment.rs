@@ -110,7 +110,7 @@ struct Segmenting {
 impl Segmenting {
     fn new(args: &Args) -> Result<Self, AssembleError> {
         Ok(Self {
-            walk: Walk::new(args.parameters(), Model::load(&args.walk.model)?)?,
+            walk: Walk::new(args.parameters(), Model::load(&args.walk.model)?, false)?,
             outputs: Outputs::default(),
             frames: 0,
             counts: Counts::default(),

@@ -65,6 +65,8 @@ impl WalkArgs {
 pub(super) struct Walk {
     parameters: Parameters,
     model: Model,
+    /// Whether pre-logits are read beside what the score itself reads.
+    pre_logits: bool,
     /// The network input takes each picture's size.
     native: bool,
     /// For the input size of the last picture.
@@ -73,10 +75,11 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Whatever is wrong with the options is found here, before the first picture; of native sizes, at it.
-    pub fn new(parameters: Parameters, model: Model) -> Result<Self, AssembleError> {
+    /// `pre_logits`: they are read beside what the score itself reads.
+    pub fn new(parameters: Parameters, model: Model, pre_logits: bool) -> Result<Self, AssembleError> {
         let native = parameters.input_size == NATIVE;
-        let assembly = if native { None } else { Some(assemble_model(&parameters, &model)?) };
-        Ok(Self { parameters, model, native, assembly })
+        let assembly = if native { None } else { Some(assemble_model(&parameters, &model, pre_logits)?) };
+        Ok(Self { parameters, model, pre_logits, native, assembly })
     }
 
     /// What is run.
@@ -91,7 +94,7 @@ impl Walk {
             Some(assembly) => assembly,
             None => {
                 self.parameters.input_size = size.to_string();
-                assemble_model(&self.parameters, &self.model)?
+                assemble_model(&self.parameters, &self.model, self.pre_logits)?
             }
         };
         Ok(self.assembly.insert(assembly))

@@ -161,6 +161,17 @@ impl Geometry {
         }
     }
 
+    /// The camera pixel under the centre of each cell of a `height × width` grid over the whole input, row by
+    /// row; `None` where that is not of the image.
+    pub fn cells(&self, width: usize, height: usize) -> impl Iterator<Item = Option<(usize, usize)>> {
+        let centre = |i: usize, input: usize, cells: usize| (2 * i + 1) * input / (2 * cells);
+        (0..width * height).map(move |i| {
+            let (x, y) =
+                (centre(i % width, self.input.width, width), centre(i / width, self.input.height, height));
+            self.camera_pixel(OutputSize::Network, x, y)
+        })
+    }
+
     /// The camera pixel under an output pixel, nearest; for masks painted at camera size.
     pub fn camera_pixel(&self, at: OutputSize, x: usize, y: usize) -> Option<(usize, usize)> {
         match at {
@@ -210,6 +221,16 @@ mod tests {
         let g = Geometry::new(size(480, 360), None, Fit::Letterbox, size(480, 360)).unwrap();
         assert_eq!(g.sampling(OutputSize::Camera, 120, 90), Sampling::whole(480, 360, 120, 90));
         assert_eq!(g.sampling(OutputSize::Network, 120, 90), Sampling::whole(480, 360, 120, 90));
+    }
+
+    #[test]
+    fn cells_stand_for_the_pixel_at_their_centre() {
+        // 16x8 onto 8x8 letterboxed, cells of 4x4 input pixels: rows 2..6 of the input are image.
+        let g = Geometry::new(size(16, 8), None, Fit::Letterbox, size(8, 8)).unwrap();
+        let got: Vec<_> = g.cells(2, 2).collect();
+        assert_eq!(got, [Some((5, 1)), Some((13, 1)), None, None]);
+        let got: Vec<_> = g.cells(4, 4).collect();
+        assert_eq!((&got[..4], got[4], got[12]), (&[None; 4][..], Some((3, 3)), None));
     }
 
     #[test]

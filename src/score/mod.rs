@@ -8,6 +8,7 @@
 
 pub mod cpu;
 mod math;
+pub mod moments;
 pub mod reference;
 mod scoring;
 
