@@ -44,6 +44,7 @@ pub mod assemble;
 mod atomic;
 #[cfg(feature = "desk")]
 pub mod bag;
+pub mod calibrate;
 pub mod config;
 #[cfg(feature = "vision")]
 pub mod dataset;
