@@ -7,12 +7,16 @@
 //! failures to stderr; one unreadable input never ends a run.
 
 mod bag;
+mod calibrate;
+mod data;
 mod dataset;
+mod evaluate;
 mod inputs;
 mod npy;
 mod outputs;
 mod progress;
 mod segment;
+mod survey;
 mod walk;
 
 use std::process::ExitCode;
@@ -22,6 +26,8 @@ use serde::Serialize;
 
 use crate::bag::BagError;
 use crate::images::ImagesError;
+use crate::metrics::ranking::RankingError;
+use crate::pipeline::StepError;
 
 /// Open-set segmentation at the desk: files in, files out, no ROS.
 ///
@@ -38,6 +44,10 @@ pub struct Cli {
 enum Command {
     /// Segment images and videos: label maps, anomaly maps and overlays as files.
     Segment(segment::Args),
+    /// Judge a model on a labelled data set.
+    Evaluate(evaluate::Args),
+    /// Choose the threshold of a score on a labelled data set.
+    Calibrate(calibrate::Args),
     /// Make rosbag2 bags.
     #[command(subcommand)]
     Bag(BagCommand),
@@ -70,6 +80,11 @@ struct Failure {
     error: String,
 }
 
+/// Ends a run that has begun.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct BrokenOff(String);
+
 /// Does what the command line says.
 ///
 /// # Errors
@@ -77,6 +92,8 @@ struct Failure {
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let failures = match &cli.command {
         Command::Segment(args) => segment::run(args)?,
+        Command::Evaluate(args) => evaluate::run(args)?,
+        Command::Calibrate(args) => calibrate::run(args)?,
         Command::Bag(BagCommand::FromVideo(args)) => bag::run(args)?,
         Command::Dataset(DatasetCommand::Paste(args)) => dataset::run(args)?,
     };
@@ -84,12 +101,18 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// What ends a run ends it before the first picture, and counts as clap's own errors do; but for what can
-/// go wrong later: a bag or a summary that can no longer be written.
+/// go wrong later: results that can no longer be written, a network that fails, too many frames that do.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let later = match error.downcast_ref() {
         Some(BagError::Exists { .. } | BagError::Unnamed { .. }) => false,
         Some(_) => true,
-        None => error.is::<ImagesError>() || error.is::<std::io::Error>(),
+        None => {
+            error.is::<ImagesError>()
+                || error.is::<std::io::Error>()
+                || error.is::<RankingError>()
+                || error.is::<StepError>()
+                || error.is::<BrokenOff>()
+        }
     };
     if later { ExitCode::FAILURE } else { ExitCode::from(2) }
 }

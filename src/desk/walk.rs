@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::assemble::{AssembleError, Assembly, assemble_model};
 use crate::config::Parameters;
 use crate::frame::Size;
-use crate::model::Model;
+use crate::model::{Model, ModelError};
 use crate::window::{Percentiles, Window};
 
 /// The word for "each picture's own size".
@@ -104,6 +104,17 @@ impl Walk {
     pub fn last(&self) -> Option<&Assembly> {
         self.assembly.as_ref()
     }
+}
+
+/// The model of a manifest that is to be written to: what was made with another ONNX file is left out, and
+/// said.
+pub(super) fn load_to_renew(manifest: &Path, write: bool) -> Result<Model, ModelError> {
+    let (model, dropped) = Model::load_to_renew(manifest)?;
+    let and = if write { ", and taken out of the manifest" } else { "" };
+    for block in dropped {
+        eprintln!("{block} was made with another ONNX file: left out{and}");
+    }
+    Ok(model)
 }
 
 /// What results are to be known by, as `--json` prints it.

@@ -13,6 +13,7 @@ mod blocks;
 pub mod components;
 pub mod confusion;
 pub mod curve;
+pub mod distance;
 mod error;
 mod exact;
 mod histogram;

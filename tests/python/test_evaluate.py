@@ -124,6 +124,8 @@ def test_a_threshold_of_ones_own(model, dataset, tmp_path):
     assert got["tpr"] == pytest.approx((scores[truth == UNKNOWN] > -1.5).mean())
     assert got["fpr"] == pytest.approx((scores[truth != UNKNOWN] > -1.5).mean())
     assert got["open_miou"] == pytest.approx(opened(scores, labels, truth, -1.5)[0])
+    frames = pixels(model, dataset, tmp_path / "again").values()
+    assert got["miss_rate"] == pytest.approx(np.mean([(s[t == UNKNOWN] <= -1.5).mean() for s, _, t in frames]))
 
 
 def test_folds_take_the_threshold_from_each_other(model, dataset, tmp_path):
@@ -138,7 +140,7 @@ def test_folds_take_the_threshold_from_each_other(model, dataset, tmp_path):
     assert [f["fold"] for f in got["folds"]] == ["a", "b"] and [f["frames"] for f in got["folds"]] == [2, 3]
     for fold, (threshold, open_miou) in zip(got["folds"], want):
         assert fold["threshold"] == pytest.approx(threshold, abs=1e-6)
-        assert fold["open_miou"] == pytest.approx(open_miou, abs=1e-3)
+        assert fold["open_miou"] == pytest.approx(open_miou, abs=1e-9)
     weighted = sum(f["frames"] * f["open_miou"] for f in got["folds"]) / 5
     assert got["open_miou"] == pytest.approx(weighted) and got["threshold"] is None
     assert got["undefined"]["threshold"] == "each fold has its own"
@@ -164,6 +166,29 @@ def test_per_image_and_reliability(model, dataset, tmp_path):
     bins = np.minimum((p * 15).astype(int), 14)
     ece = sum(abs(p[bins == b].sum() - outlier[bins == b].sum()) for b in range(15)) / len(p)
     assert got["ece"] == pytest.approx(ece, abs=1e-4)
+
+
+def test_by_distance(model, dataset, tmp_path):
+    done = run("evaluate", model, dataset, "--depth", "--max-failures", "9")
+    assert done.returncode == 1 and "knows no distances of a_0" in done.stderr
+    (dataset / "depth").mkdir()
+    metres = np.linspace(2, 60, WIDTH)[None].repeat(HEIGHT, 0)
+    metres[:, ::7] = 0  # not known
+    for name in FRAMES:
+        Image.fromarray((metres * 256).astype(np.uint16)).save(dataset / "depth" / f"{name}.png")
+    got = said(run("evaluate", model, dataset, "--depth", "--json"))["by_distance"]
+    assert [(b["from_m"], b["to_m"]) for b in got] == [(m, m + 5) for m in range(5, 50, 5)]
+    frames = pixels(model, dataset, tmp_path / "out").values()
+    stored = (metres * 256).astype(np.uint16) / 256
+    for bin in got:
+        inside = (stored >= bin["from_m"]) & (stored < bin["to_m"])
+        scores, truth = (np.concatenate([f[i][inside & (f[2] != IGNORE)] for f in frames]) for i in [0, 2])
+        assert bin["pixels"] == len(truth)
+        if (truth == UNKNOWN).any():
+            ap, _, fpr95, _ = ranked(scores, truth)
+            assert [bin["ap"], bin["fpr95"]] == pytest.approx([ap, fpr95], abs=1e-9)
+        else:
+            assert bin["ap"] is None
 
 
 def test_a_table_for_people(model, dataset, tmp_path):
