@@ -25,7 +25,6 @@ const UNLABELLED: u16 = 2;
 const BINS: usize = 16;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::data::names())]
 pub(super) struct Args {
     #[command(flatten)]
     walk: WalkArgs,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::dataset::{self, Classes, Dataset, Options, Sample};
 use crate::labels::{IGNORE, Taxonomy};
@@ -10,13 +11,13 @@ use crate::labels::{IGNORE, Taxonomy};
 /// Which frames, with which truth.
 #[derive(Debug, clap::Args)]
 pub(super) struct DataArgs {
-    /// Layout of the data set: one of the names below.
-    #[arg(long)]
+    /// The data set.
+    #[arg(long, value_name = "NAME", value_parser = names())]
     pub dataset: String,
     /// Its folder.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     pub root: PathBuf,
-    /// Part of it [default: the one that is judged on].
+    /// Which part of it [default: the one marked above].
     #[arg(long)]
     pub split: Option<String>,
     /// Value of ignored pixels, where older copies of the layout have another and the files do not tell: 2 or 255.
@@ -143,8 +144,7 @@ impl Data {
     }
 }
 
-/// The names of the layouts, for `--help`.
-pub(super) fn names() -> String {
-    let line = |(name, about)| format!("  {name:<20} {about}\n");
-    format!("Data sets:\n{}", dataset::names().map(line).collect::<String>())
+/// Every data set there is, each with its line of help.
+pub(super) fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(dataset::names().map(|(name, about)| PossibleValue::new(name).help(about)))
 }

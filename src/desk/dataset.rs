@@ -9,15 +9,15 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, bail, ensure};
-use clap::builder::{PossibleValue, PossibleValuesParser};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Failure;
+use super::data::names;
 use super::progress::Progress;
 use crate::VERSION;
 use crate::dataset::paste::{self, Cutout, Cutouts, Object, Pasted, Scene, Settings};
-use crate::dataset::{self, Classes, Dataset, Loaded, Options, Sample};
+use crate::dataset::{Classes, Dataset, Loaded, Options, Sample};
 use crate::images::{self, ImagesError, Rgb};
 
 /// Classes that things stand on, as data sets call them.
@@ -243,11 +243,6 @@ impl fmt::Display for Record<'_> {
         let (frames, cutouts) = (self.frames.len(), self.cutouts.len());
         write!(f, "{frames} frames, {clean} of them clean, {objects} objects of {cutouts} cut-outs")
     }
-}
-
-/// Every data set there is, each with its line of help.
-fn names() -> PossibleValuesParser {
-    PossibleValuesParser::new(dataset::names().map(|(name, about)| PossibleValue::new(name).help(about)))
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -168,6 +168,17 @@ def test_per_image_and_reliability(model, dataset, tmp_path):
     assert got["ece"] == pytest.approx(ece, abs=1e-4)
 
 
+def test_a_histogram_bounds_what_is_exact(model, dataset):
+    exact = said(run("evaluate", model, dataset, "--json"))
+    rough = said(run("evaluate", model, dataset, "--json", "--histogram", "4096"))
+    assert rough["bounds"]["ap"][0] < rough["bounds"]["ap"][1], "bins so fine would show nothing"
+    for figure in ["ap", "auroc", "fpr95", "best_f1"]:
+        low, high = rough["bounds"][figure]
+        assert low <= exact[figure] <= high and low <= rough[figure] <= high
+    assert "told apart: AP" in run("evaluate", model, dataset, "--histogram", "64").stdout
+    assert run("evaluate", model, dataset, "--histogram", "1").returncode == 2
+
+
 def test_by_distance(model, dataset, tmp_path):
     done = run("evaluate", model, dataset, "--depth", "--max-failures", "9")
     assert done.returncode == 1 and "knows no distances of a_0" in done.stderr

@@ -32,7 +32,6 @@ const RELIABILITY_BINS: usize = 15;
 const NEVER: f64 = f32::MAX as f64;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::data::names())]
 pub(super) struct Args {
     #[command(flatten)]
     walk: WalkArgs,
@@ -62,7 +61,7 @@ pub(super) struct Args {
     #[arg(long)]
     depth: bool,
     /// Quick: scores are counted in so many bins instead of sorted; the report bounds the error.
-    #[arg(long)]
+    #[arg(long, value_name = "BINS", value_parser = clap::value_parser!(u32).range(2..))]
     histogram: Option<u32>,
     /// Print the report as JSON, or write it to a file and print the table.
     #[arg(long, num_args = 0..=1, default_missing_value = "-")]

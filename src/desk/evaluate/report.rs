@@ -15,7 +15,7 @@ use crate::desk::survey::Survey;
 use crate::desk::walk::{Latency, Setup};
 use crate::frame::Size;
 use crate::metrics::confusion::Confusion;
-use crate::metrics::curve::Curve;
+use crate::metrics::curve::{Curve, CurveBounds};
 use crate::metrics::distance;
 use crate::metrics::reliability::{Reliability, ReliabilityBin};
 use crate::model::Model;
@@ -86,6 +86,21 @@ pub(super) struct Ranked {
     pub fpr95: Option<f64>,
     pub best_f1: Option<f64>,
     pub best_f1_threshold: Option<f32>,
+    /// At the TPR asked for, where that is not 0.95.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fpr_at_tpr: Option<f64>,
+    /// Lowest and highest that each can be, where scores were counted in bins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<Bounds>,
+}
+
+/// What the order within the bins leaves open.
+#[derive(Debug, Serialize)]
+pub(super) struct Bounds {
+    pub ap: (f64, f64),
+    pub auroc: (f64, f64),
+    pub fpr95: (f64, f64),
+    pub best_f1: (f64, f64),
 }
 
 /// With one.
@@ -177,13 +192,23 @@ pub(super) struct Rule<'a> {
 
 impl Ranked {
     fn of(curve: &Curve) -> Self {
+        let asked = curve.at_tpr.get(1).filter(|(level, _)| *level != 0.95);
         Self {
             ap: curve.ap,
             auroc: curve.auroc,
             fpr95: curve.at_tpr.first().and_then(|(_, point)| point.as_ref()).map(|point| point.fpr),
             best_f1: curve.best_f1.as_ref().map(|best| best.f1),
             best_f1_threshold: curve.best_f1.as_ref().and_then(|best| best.threshold),
+            fpr_at_tpr: asked.and_then(|(_, point)| point.as_ref()).map(|point| point.fpr),
+            bounds: curve.error.as_ref().and_then(Bounds::of),
         }
+    }
+}
+
+impl Bounds {
+    fn of(error: &CurveBounds) -> Option<Self> {
+        let fpr95 = *error.fpr_at_tpr.first()?;
+        Some(Self { ap: error.ap, auroc: error.auroc, fpr95, best_f1: error.best_f1 })
     }
 }
 

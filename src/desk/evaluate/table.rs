@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::report::{DistanceReport, FoldReport, Open, Ranked, Report, ScoreReport};
+use super::report::{Bounds, DistanceReport, FoldReport, Open, Ranked, Report, ScoreReport};
 
 /// A fraction as percent, right-aligned; a dash where it is not defined.
 struct Percent(Option<f64>);
@@ -27,6 +27,11 @@ impl fmt::Display for Report {
             for fold in &score.folds {
                 row(f, &fold.title(), &fold.ranked, &fold.open)?;
             }
+        }
+        if let Some(Bounds { ap, auroc, fpr95, best_f1 }) = &self.first.ranked.bounds {
+            let between = |(low, high): &(f64, f64)| format!("{:.2} to {:.2}", low * 100.0, high * 100.0);
+            write!(f, "in bins; with every score told apart: AP {}, AUROC {}", between(ap), between(auroc))?;
+            writeln!(f, ", FPR95 {}, best F1 {} %", between(fpr95), between(best_f1))?;
         }
         writeln!(f, "threshold: {}", self.first.open.threshold_from)?;
         if [&self.first].into_iter().chain(&self.scores).any(|score| score.open.in_sample) {
