@@ -16,13 +16,13 @@
 //!
 //! # Modules, in reading order
 //! [`labels`] ▸ [`frame`] ▸ [`model`] ▸ [`config`] ▸ [`preprocess`] ▸ [`segmenter`] ▸ [`score`] ▸
-//! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ [`images`] ▸ [`metrics`] ▸ `dataset` ▸ `assemble` ▸
-//! `bag`, `desk` ▸ `ros`
+//! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ [`images`] ▸ [`metrics`], [`calibrate`] ▸ `dataset` ▸
+//! `assemble` ▸ `bag`, `scores`, `desk` ▸ `ros`
 //!
 //! # Invariants
-//! 1. `r2r`, `ort`, `onnx_protobuf`, `opencv`, `mcap`, `cdr_encoding` and the YAML crate are each named in one
-//!    folder or file only (`ros/`, `segmenter/onnx/`, `images/`, `bag/`, `yaml.rs`): `tests/invariants.rs` reads
-//!    the sources.
+//! 1. `r2r`, `ort`, `onnx_protobuf`, `opencv`, `mcap`, `cdr_encoding`, `hdf5`, `npyz` and the YAML crate are each
+//!    named in one folder or file only (`ros/`, `segmenter/onnx/`, `images/`, `bag/`, `scores/`, `yaml.rs`):
+//!    `tests/invariants.rs` reads the sources.
 //! 2. The anomaly score has one definition, [`score::reference`]; every fast path is tested against it.
 //! 3. A result carries its input's stamp and frame_id, or it is not published.
 //! 4. Nothing falls back in silence: another provider, size or threshold than asked for is an error.

@@ -69,7 +69,7 @@ impl Inputs {
             let real = fs::canonicalize(path).map_err(path_error)?;
             if real.is_dir() {
                 let mut files = Vec::new();
-                walk(&real, &mut files)?;
+                walk(&real, &|path| is_image(path) || is_video(path), &mut files)?;
                 files.sort();
                 let depth = real.components().count();
                 found.extend(files.into_iter().map(|f| (f.components().count() - depth, f)));
@@ -143,14 +143,22 @@ fn frames(mut video: Video, path: PathBuf, name: PathBuf) -> impl Iterator<Item 
     })
 }
 
-fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), InputsError> {
+/// The files that are wanted, of a folder and all below it, in no order; links to other folders are not followed.
+///
+/// # Errors
+/// A folder that cannot be looked into.
+pub fn walk(
+    dir: &Path,
+    wanted: &impl Fn(&Path) -> bool,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), InputsError> {
     let path_error = |source| InputsError::Path { path: dir.into(), source };
     for entry in fs::read_dir(dir).map_err(path_error)? {
         let entry = entry.map_err(path_error)?;
         let (kind, path) = (entry.file_type().map_err(path_error)?, entry.path());
         if kind.is_dir() {
-            walk(&path, found)?;
-        } else if (is_image(&path) || is_video(&path)) && path.is_file() {
+            walk(&path, wanted, found)?;
+        } else if wanted(&path) && path.is_file() {
             found.push(path);
         }
     }

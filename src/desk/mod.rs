@@ -6,12 +6,14 @@
 //! Deliberately does not know: ROS, and how any pixel is computed. Results go to stdout, progress and
 //! failures to stderr; one unreadable input never ends a run.
 
+mod ahead;
 mod bag;
 mod calibrate;
 mod data;
 mod dataset;
 mod evaluate;
 mod inputs;
+mod metrics;
 mod npy;
 mod outputs;
 mod progress;
@@ -22,7 +24,7 @@ mod walk;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bag::BagError;
 use crate::images::ImagesError;
@@ -48,6 +50,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Choose the threshold of a score on a labelled data set.
     Calibrate(calibrate::Args),
+    /// Measure any method's score files against labels: AP, AUROC, FPR95, best F1, components.
+    Metrics(metrics::Args),
     /// Make rosbag2 bags.
     #[command(subcommand)]
     Bag(BagCommand),
@@ -74,7 +78,7 @@ enum DatasetCommand {
 }
 
 /// An input without a result.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Failure {
     input: String,
     error: String,
@@ -94,6 +98,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Segment(args) => segment::run(args)?,
         Command::Evaluate(args) => evaluate::run(args)?,
         Command::Calibrate(args) => calibrate::run(args)?,
+        Command::Metrics(args) => metrics::run(args)?,
         Command::Bag(BagCommand::FromVideo(args)) => bag::run(args)?,
         Command::Dataset(DatasetCommand::Paste(args)) => dataset::run(args)?,
     };
@@ -112,6 +117,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
                 || error.is::<RankingError>()
                 || error.is::<StepError>()
                 || error.is::<BrokenOff>()
+                || error.is::<metrics::MetricsError>()
         }
     };
     if later { ExitCode::FAILURE } else { ExitCode::from(2) }

@@ -43,10 +43,10 @@ pub(super) fn read(path: &Path) -> Result<ScoreMap, ScoresError> {
 /// What the library fell over: the innermost of its errors, but for a missing filter, which says so above it.
 fn cause(error: &hdf5::Error) -> String {
     let frames = error.stack();
-    let words = frames.iter().flat_map(|frames| frames.iter()).map(|frame| frame.desc());
+    let mut words = frames.iter().flat_map(|frames| frames.iter()).map(|frame| frame.desc());
     let filter = words.clone().find(|words| words.contains("required filter"));
     match filter {
         Some(filter) => format!("{filter}; write it with gzip or without compression"),
-        None => words.last().map_or_else(|| error.to_string(), str::to_owned),
+        None => words.next_back().map_or_else(|| error.to_string(), str::to_owned),
     }
 }

@@ -1,0 +1,95 @@
+//! The figures for people: percent, thresholds, and what is undefined in a sentence.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter, Result};
+
+use super::report::{AtDistance, AtTpr, Components, PerImage, Report};
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{} frames", self.frames)?;
+        if !self.failed.is_empty() {
+            write!(f, " and {} that failed", self.failed.len())?;
+        }
+        let Self { pixels, positives, ignored, nan, .. } = self;
+        writeln!(f, "; {pixels} pixels judged, {positives} of them anomalies, {ignored} ignored")?;
+        if *nan > 0 {
+            writeln!(f, "{nan} scores are NaN, and count as the most anomalous")?;
+        }
+        let bounds = self.histogram.as_ref();
+        row(f, "AP", self.ap, None, bounds.map(|b| b.ap))?;
+        row(f, "AUROC", self.auroc, None, bounds.map(|b| b.auroc))?;
+        row(f, "FPR95", self.fpr95, self.fpr95_threshold, bounds.map(|b| b.fpr95))?;
+        if let Some(AtTpr { tpr, fpr, threshold }) = &self.fpr_at_tpr {
+            row(f, &format!("FPR{}", tpr * 100.0), *fpr, *threshold, None)?;
+        }
+        row(f, "best F1", self.best_f1, self.best_f1_threshold, bounds.map(|b| b.best_f1))?;
+        if let Some(components) = &self.components {
+            write!(f, "{components}")?;
+        }
+        if let Some(per_image) = &self.per_image {
+            write!(f, "{per_image}")?;
+        }
+        self.by_distance.iter().try_for_each(|at| write!(f, "{at}"))?;
+        let mut reasons = BTreeMap::<_, Vec<_>>::new();
+        for (key, reason) in &self.undefined {
+            reasons.entry(reason).or_default().push(*key);
+        }
+        reasons
+            .iter()
+            .try_for_each(|(reason, keys)| writeln!(f, "undefined, as {reason}: {}", keys.join(", ")))
+    }
+}
+
+impl Display for Components {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Self { objects, predictions, .. } = self;
+        writeln!(f, "components: {objects} objects, {predictions} predictions")?;
+        row(f, "sIoU", self.siou_gt, self.threshold, None)?;
+        row(f, "PPV", self.ppv, None, None)?;
+        row(f, "F1*", self.f1_star, None, None)?;
+        if let (Some(tp), Some(fn_), Some(fp)) = (self.tp, self.fn_, self.fp) {
+            writeln!(f, "  TP {tp:.2}, FN {fn_:.2}, FP {fp:.2}: means over the levels .25 to .75")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for PerImage {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Self { images, undefined_images, .. } = self;
+        writeln!(f, "mean of {images} images, {undefined_images} others lack anomalies or inliers")?;
+        row(f, "AP", self.ap, None, None)?;
+        row(f, "AUROC", self.auroc, None, None)?;
+        row(f, "FPR95", self.fpr95, None, None)
+    }
+}
+
+impl Display for AtDistance {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let [ap, fpr95] = [self.ap, self.fpr95].map(percent);
+        write!(f, "{:>3} to {:>2} m   AP {ap}   FPR95 {fpr95}", self.from_m, self.to_m)?;
+        writeln!(f, "   {}", self.undefined.unwrap_or_default())
+    }
+}
+
+fn row(
+    f: &mut Formatter<'_>,
+    name: &str,
+    value: Option<f64>,
+    threshold: Option<f32>,
+    bounds: Option<(f64, f64)>,
+) -> Result {
+    write!(f, "  {name:<10}{}", percent(value))?;
+    if let Some(threshold) = threshold {
+        write!(f, "   scores over {threshold}")?;
+    }
+    if let Some((low, high)) = bounds {
+        write!(f, "   exactly between {:.2} and {:.2}", low * 100.0, high * 100.0)?;
+    }
+    writeln!(f)
+}
+
+fn percent(value: Option<f64>) -> String {
+    value.map_or_else(|| format!("{:>6}  ", "-"), |value| format!("{:6.2} %", value * 100.0))
+}

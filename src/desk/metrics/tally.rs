@@ -1,0 +1,160 @@
+//! What frames come to together; saved for a run over another shard, merged with what that has saved.
+//!
+//! A partial result is two files: FILE (JSON: settings, frames, counts, components) and FILE.scores (the ranking).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::Failure;
+use super::frame::{Frame, STRATA, TPR, side};
+use super::settings::Settings;
+use crate::images::write_atomically;
+use crate::metrics::components::Components;
+use crate::metrics::curve::Curve;
+use crate::metrics::ranking::{Limits, Ranking, RankingError, Side};
+
+/// Told in each file, and changed with the meaning of what is in it.
+const FORMAT: &str = "open-set metrics, partial result 1";
+
+/// Why partial results do not come together.
+#[derive(Debug, thiserror::Error)]
+pub enum TallyError {
+    #[error("cannot read {}: {source}", .file.display())]
+    Unreadable { file: PathBuf, source: std::io::Error },
+    #[error("{} is no partial result of this version: {reason}", .file.display())]
+    Foreign { file: PathBuf, reason: String },
+    #[error("{} has {scores} scores, but {} speaks of {pixels} pixels: copy both files again",
+        .ranking.display(), .file.display())]
+    Apart { file: PathBuf, ranking: PathBuf, pixels: u64, scores: u64 },
+    #[error("{} was made with {theirs}, the others with {ours}: make all with the same options", .file.display())]
+    Settings { file: PathBuf, ours: String, theirs: String },
+    #[error("{} holds the frame {name}, which was there already: each frame counts once", .file.display())]
+    Twice { file: PathBuf, name: String },
+    #[error(transparent)]
+    Ranking(#[from] RankingError),
+}
+
+/// All frames so far.
+pub struct Tally {
+    pub ranking: Ranking,
+    pub state: State,
+}
+
+/// What is not in the ranking.
+#[derive(Serialize, Deserialize)]
+pub struct State {
+    format: String,
+    pub settings: Settings,
+    /// By name, so that their order is the same however they came.
+    pub frames: BTreeMap<String, Option<ImageFigures>>,
+    pub failed: Vec<Failure>,
+    pub pixels: u64,
+    pub ignored: u64,
+    pub components: Components,
+}
+
+/// What is averaged per image; `None` in its place where there is nothing to find or nothing else.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct ImageFigures {
+    pub ap: f64,
+    pub auroc: f64,
+    pub fpr95: f64,
+}
+
+impl Tally {
+    pub fn new(settings: Settings) -> Result<Self, RankingError> {
+        let ranking = match settings.histogram {
+            Some(bins) => Ranking::quick(STRATA, bins)?,
+            None => Ranking::new(STRATA, Limits::default()),
+        };
+        let state = State {
+            format: FORMAT.into(),
+            settings,
+            frames: BTreeMap::new(),
+            failed: Vec::new(),
+            pixels: 0,
+            ignored: 0,
+            components: Components::default(),
+        };
+        Ok(Self { ranking, state })
+    }
+
+    pub fn add(&mut self, name: &str, frame: &Frame) -> Result<(), RankingError> {
+        self.ranking.extend(&frame.strata, &frame.scores.data)?;
+        self.state.frames.insert(name.into(), frame.curve.as_ref().and_then(ImageFigures::of));
+        self.state.ignored += frame.ignored;
+        self.state.pixels += frame.strata.len() as u64 - frame.ignored;
+        if let Some(components) = &frame.components {
+            self.state.components.add(components);
+        }
+        Ok(())
+    }
+
+    /// The pooled curve.
+    pub fn curve(&mut self, levels: &[f64]) -> Result<Curve, RankingError> {
+        self.ranking.curve(side, levels)
+    }
+
+    /// The curve of the strata that are in `bins`.
+    pub fn curve_of(&mut self, is_in: impl Fn(usize) -> bool) -> Result<Curve, RankingError> {
+        let side = |stratum: usize| -> Option<Side> { side(stratum).filter(|_| is_in(stratum)) };
+        self.ranking.curve(side, &[TPR])
+    }
+
+    pub fn save(&mut self, file: &Path) -> anyhow::Result<()> {
+        self.ranking.save(&ranking_of(file))?;
+        // Last: where it is, all is.
+        Ok(write_atomically(file, &serde_json::to_vec_pretty(&self.state)?)?)
+    }
+
+    pub fn load(file: &Path) -> Result<Self, TallyError> {
+        let unreadable = |source| TallyError::Unreadable { file: file.into(), source };
+        let foreign = |reason| TallyError::Foreign { file: file.into(), reason };
+        let json = fs::read(file).map_err(unreadable)?;
+        let state: State = serde_json::from_slice(&json).map_err(|e| foreign(e.to_string()))?;
+        if state.format != FORMAT {
+            return Err(foreign(format!("it is {:?}, this is {FORMAT:?}", state.format)));
+        }
+        let ranking = Ranking::load(&ranking_of(file), Limits::default())?;
+        let scores = (0..ranking.strata()).map(|stratum| ranking.count(stratum)).sum();
+        if scores != state.pixels || ranking.strata() != STRATA {
+            let (file, ranking, pixels) = (file.into(), ranking_of(file), state.pixels);
+            return Err(TallyError::Apart { file, ranking, pixels, scores });
+        }
+        Ok(Self { ranking, state })
+    }
+
+    /// Takes in another partial result, which `file` was.
+    pub fn merge(&mut self, other: Self, file: &Path) -> Result<(), TallyError> {
+        let (ours, theirs) = (&self.state.settings, &other.state.settings);
+        if ours != theirs {
+            let (ours, theirs) = (format!("{ours}"), format!("{theirs}"));
+            return Err(TallyError::Settings { file: file.into(), ours, theirs });
+        }
+        if let Some(name) = other.state.frames.keys().find(|name| self.state.frames.contains_key(*name)) {
+            return Err(TallyError::Twice { file: file.into(), name: name.clone() });
+        }
+        self.ranking.merge(other.ranking)?;
+        self.state.frames.extend(other.state.frames);
+        self.state.failed.extend(other.state.failed);
+        self.state.failed.sort_by(|a, b| a.input.cmp(&b.input));
+        self.state.pixels += other.state.pixels;
+        self.state.ignored += other.state.ignored;
+        self.state.components.merge(&other.state.components);
+        Ok(())
+    }
+}
+
+impl ImageFigures {
+    fn of(curve: &Curve) -> Option<Self> {
+        let (_, at_95) = curve.at_tpr.first()?;
+        Some(Self { ap: curve.ap?, auroc: curve.auroc?, fpr95: at_95.as_ref()?.fpr })
+    }
+}
+
+fn ranking_of(file: &Path) -> PathBuf {
+    file.with_added_extension("scores")
+}
