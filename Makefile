@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench lint doc docker-check clean-prefix
+.PHONY: help setup build demo test bench results lint doc docker-check clean-prefix
 
 # Both programs: the node, and the tool for the desk.
 FEATURES := --features node,desk
@@ -50,9 +50,16 @@ test: setup ## the core alone, the whole crate, then the programs from outside
 	    exit 1
 	fi
 
-bench: build ## latency of the node, and of its parts
+bench: build ## latency of the node; rankings and components beside scikit-learn and scipy
 	@. .prefix/env.sh
+	cargo build --release --locked $(FEATURES) --examples
 	$(PYTHON_HERE) benches/latency.py $(BENCH)
+	$(PYTHON_HERE) benches/ranking.py
+	$(PYTHON_HERE) benches/components.py
+
+results: build ## the figures of models/README.md; DATA=folder of camvid/ and camvid-static/, STAMPS=folder of stamps
+	@. .prefix/env.sh
+	$(PYTHON_HERE) models/results.py --data "$(DATA)" --stamps "$(STAMPS)"
 
 # In release, so that r2r and its generated messages are built once for this and for `build`.
 lint: setup ## formatting, clippy for each set of features, documentation; warnings are errors

@@ -12,6 +12,7 @@ mod calibrate;
 mod data;
 mod dataset;
 mod evaluate;
+mod figures;
 mod inputs;
 mod metrics;
 mod npy;

@@ -171,11 +171,11 @@ def test_per_image_and_reliability(model, dataset, tmp_path):
 def test_a_histogram_bounds_what_is_exact(model, dataset):
     exact = said(run("evaluate", model, dataset, "--json"))
     rough = said(run("evaluate", model, dataset, "--json", "--histogram", "4096"))
-    assert rough["bounds"]["ap"][0] < rough["bounds"]["ap"][1], "bins so fine would show nothing"
+    assert rough["histogram"]["ap"][0] < rough["histogram"]["ap"][1], "bins so fine would show nothing"
     for figure in ["ap", "auroc", "fpr95", "best_f1"]:
-        low, high = rough["bounds"][figure]
+        low, high = rough["histogram"][figure]
         assert low <= exact[figure] <= high and low <= rough[figure] <= high
-    assert "told apart: AP" in run("evaluate", model, dataset, "--histogram", "64").stdout
+    assert "in 64 bins; exactly: AP" in run("evaluate", model, dataset, "--histogram", "64").stdout
     assert run("evaluate", model, dataset, "--histogram", "1").returncode == 2
 
 
@@ -194,7 +194,7 @@ def test_by_distance(model, dataset, tmp_path):
     for bin in got:
         inside = (stored >= bin["from_m"]) & (stored < bin["to_m"])
         scores, truth = (np.concatenate([f[i][inside & (f[2] != IGNORE)] for f in frames]) for i in [0, 2])
-        assert bin["pixels"] == len(truth)
+        assert bin["positives"] + bin["negatives"] == len(truth)
         if (truth == UNKNOWN).any():
             ap, _, fpr95, _ = ranked(scores, truth)
             assert [bin["ap"], bin["fpr95"]] == pytest.approx([ap, fpr95], abs=1e-9)
@@ -287,7 +287,7 @@ def test_no_anomalies_leaves_figures_undefined(model, dataset):
         (dataset / "ood" / f"{name}.png").unlink()
     (dataset / "ood").rmdir()
     got = said(run("evaluate", model, dataset, "--json"))
-    assert got["ap"] is None and "no anomalous" in got["undefined"]["ap"]
+    assert got["ap"] is None and "no judged pixel is an anomaly" in got["undefined"]["ap"]
     assert got["miou"] > 0.5 and got["threshold"] is None and got["open_miou"] is None
     done = run("calibrate", model, dataset)
     assert done.returncode == 2 and "no anomalous" in done.stderr

@@ -1,6 +1,7 @@
 //! A frame's pixels into the tallies: what happens on the judging thread.
 
 use super::tally::{Strata, Tally};
+use crate::desk::figures::{ImageFigures, TPR};
 use crate::desk::survey::Judged;
 use crate::metrics::curve::Curve;
 use crate::metrics::distance;
@@ -16,7 +17,7 @@ pub(super) struct Judging {
     /// Of the dataset posterior, for a model that has one; its score is then the last of the frame's others.
     pub reliability: Option<Reliability>,
     /// Of the first score, where it was asked for.
-    pub per_image: Option<Vec<Curve>>,
+    pub per_image: Option<Vec<Option<ImageFigures>>>,
     /// Of the first score, where it was asked for.
     pub by_distance: Option<ByDistance>,
     pub folds: Vec<Fold>,
@@ -95,10 +96,10 @@ impl Judging {
         if let (Some(by_distance), Some(metres)) = (&mut self.by_distance, &frame.depth) {
             by_distance.add(&self.scratch, self.strata, metres, &frame.anomaly)?;
         }
-        if let Some(curves) = &mut self.per_image {
+        if let Some(images) = &mut self.per_image {
             let mut alone = Tally::new(self.strata, None)?;
             alone.add(fold, &self.scratch, &frame.anomaly)?;
-            curves.push(alone.curve(|_| true, &[0.95])?);
+            images.push(ImageFigures::of(&alone.curve(|_| true, &[TPR])?));
         }
         Ok(())
     }

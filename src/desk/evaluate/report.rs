@@ -2,7 +2,6 @@
 //!
 //! Fractions, not percent. A figure that is not defined is null, and `undefined` says why.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -11,12 +10,12 @@ use serde::Serialize;
 use super::judging::{ByDistance, Fold, Judging};
 use super::tally::Tally;
 use crate::desk::Failure;
+use crate::desk::figures::{AtDistance, PerImage, Ranked, Reasons, Threshold, told, undefined};
 use crate::desk::survey::Survey;
 use crate::desk::walk::{Latency, Setup};
 use crate::frame::Size;
 use crate::metrics::confusion::Confusion;
-use crate::metrics::curve::{Curve, CurveBounds};
-use crate::metrics::distance;
+use crate::metrics::curve::Curve;
 use crate::metrics::reliability::{Reliability, ReliabilityBin};
 use crate::model::Model;
 use crate::score::Scoring;
@@ -53,7 +52,7 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_image: Option<PerImage>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub by_distance: Vec<DistanceReport>,
+    pub by_distance: Vec<AtDistance>,
     /// Expected calibration error of P(d_out|x).
     pub ece: Option<f64>,
     pub reliability: Vec<BinReport>,
@@ -62,7 +61,7 @@ pub(super) struct Report {
     pub wall_s: f64,
     /// Of these, in the network.
     pub network_share: f64,
-    pub undefined: BTreeMap<&'static str, &'static str>,
+    pub undefined: Reasons,
 }
 
 /// What one score is worth.
@@ -78,32 +77,7 @@ pub(super) struct ScoreReport {
     pub folds: Vec<FoldReport>,
 }
 
-/// Without a threshold.
-#[derive(Debug, Serialize)]
-pub(super) struct Ranked {
-    pub ap: Option<f64>,
-    pub auroc: Option<f64>,
-    pub fpr95: Option<f64>,
-    pub best_f1: Option<f64>,
-    pub best_f1_threshold: Option<f32>,
-    /// At the TPR asked for, where that is not 0.95.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fpr_at_tpr: Option<f64>,
-    /// Lowest and highest that each can be, where scores were counted in bins.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bounds: Option<Bounds>,
-}
-
-/// What the order within the bins leaves open.
-#[derive(Debug, Serialize)]
-pub(super) struct Bounds {
-    pub ap: (f64, f64),
-    pub auroc: (f64, f64),
-    pub fpr95: (f64, f64),
-    pub best_f1: (f64, f64),
-}
-
-/// With one.
+/// With a threshold.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Open {
     /// Scores above it are unknown. Null with folds: each has its own.
@@ -138,37 +112,7 @@ pub(super) struct FoldReport {
     pub ranked: Ranked,
     #[serde(flatten)]
     pub open: Open,
-}
-
-/// Means over the images that have the figure.
-#[derive(Debug, Serialize)]
-pub(super) struct PerImage {
-    pub ap: Option<f64>,
-    pub auroc: Option<f64>,
-    pub fpr95: Option<f64>,
-    /// That have anomalous pixels and known ones.
-    pub images: u64,
-    /// That have not, and are left out.
-    pub images_undefined: u64,
-}
-
-/// Pixels about as far away.
-#[derive(Debug, Serialize)]
-pub(super) struct DistanceReport {
-    pub from_m: f32,
-    pub to_m: f32,
-    pub pixels: u64,
-    pub anomalous: u64,
-    pub ap: Option<f64>,
-    pub fpr95: Option<f64>,
-}
-
-impl DistanceReport {
-    fn of(bin: usize, curve: &Curve) -> Self {
-        let ((from_m, to_m), Ranked { ap, fpr95, .. }) = (distance::range(bin), Ranked::of(curve));
-        let pixels = curve.positives + curve.negatives;
-        Self { from_m, to_m, pixels, anomalous: curve.positives, ap, fpr95 }
-    }
+    pub undefined: Reasons,
 }
 
 /// Pixels of nearly the same P(d_out|x).
@@ -190,41 +134,15 @@ pub(super) struct Rule<'a> {
     pub set_sha256: Option<&'a str>,
 }
 
-impl Ranked {
-    fn of(curve: &Curve) -> Self {
-        let asked = curve.at_tpr.get(1).filter(|(level, _)| *level != 0.95);
-        Self {
-            ap: curve.ap,
-            auroc: curve.auroc,
-            fpr95: curve.at_tpr.first().and_then(|(_, point)| point.as_ref()).map(|point| point.fpr),
-            best_f1: curve.best_f1.as_ref().map(|best| best.f1),
-            best_f1_threshold: curve.best_f1.as_ref().and_then(|best| best.threshold),
-            fpr_at_tpr: asked.and_then(|(_, point)| point.as_ref()).map(|point| point.fpr),
-            bounds: curve.error.as_ref().and_then(Bounds::of),
-        }
-    }
-}
-
-impl Bounds {
-    fn of(error: &CurveBounds) -> Option<Self> {
-        let fpr95 = *error.fpr_at_tpr.first()?;
-        Some(Self { ap: error.ap, auroc: error.auroc, fpr95, best_f1: error.best_f1 })
-    }
-}
-
-/// The levels every curve is read at: that of `fpr95`, then that of thresholds.
-fn levels(tpr: f64) -> [f64; 2] {
-    [0.95, tpr]
-}
-
 /// The threshold that finds the share `tpr` of the curve's anomalous pixels.
-fn threshold_at(curve: &Curve) -> Option<f32> {
-    curve.at_tpr.last().and_then(|(_, point)| point.as_ref()).and_then(|point| point.threshold)
+fn threshold_at(curve: &Curve) -> Threshold {
+    let point = curve.at_tpr.last().and_then(|(_, point)| point.as_ref());
+    told(point, undefined(curve).unwrap_or_default())
 }
 
 impl Rule<'_> {
     /// For the whole set: as typed, else the manifest's, else one of this set's own.
-    fn resolve(&self, scoring: &Scoring, curve: &Curve) -> Open {
+    fn resolve(&self, scoring: &Scoring, curve: &Curve, reasons: &mut Reasons) -> Open {
         if let Some(threshold) = self.given {
             return Open {
                 threshold: Some(threshold),
@@ -241,7 +159,7 @@ impl Rule<'_> {
             };
         }
         Open {
-            threshold: threshold_at(curve),
+            threshold: reasons.keep("threshold", threshold_at(curve)),
             threshold_from: format!("tpr {} on this very set", self.tpr),
             in_sample: true,
             ..Open::default()
@@ -293,8 +211,14 @@ impl Open {
 }
 
 impl ScoreReport {
-    fn new(scoring: &Scoring, tally: &mut Tally, folds: &[Fold], rule: &Rule<'_>) -> anyhow::Result<Self> {
-        let curve = tally.curve(|_| true, &levels(rule.tpr))?;
+    fn new(
+        scoring: &Scoring,
+        tally: &mut Tally,
+        folds: &[Fold],
+        rule: &Rule<'_>,
+        reasons: &mut Reasons,
+    ) -> anyhow::Result<Self> {
+        let curve = tally.curve(|_| true, &Ranked::levels(rule.tpr))?;
         let mut reports = Vec::new();
         if folds.len() > 1 {
             for (i, fold) in folds.iter().enumerate() {
@@ -302,14 +226,15 @@ impl ScoreReport {
             }
         }
         let open = if reports.is_empty() {
-            rule.resolve(scoring, &curve).judge(tally, |_| true)?
+            rule.resolve(scoring, &curve, reasons).judge(tally, |_| true)?
         } else {
+            reasons.keep::<()>("threshold", Err("each fold has its own"));
             Open::weighted(&reports, tally.closed(|_| true)?.and_then(|c| c.miou()), rule.tpr)
         };
         Ok(Self {
             score: scoring.score().name(),
             temperature: scoring.temperature(),
-            ranked: Ranked::of(&curve),
+            ranked: Ranked::of(&curve, tally.bins(), reasons),
             open,
             folds: reports,
         })
@@ -318,37 +243,22 @@ impl ScoreReport {
 
 impl FoldReport {
     fn new(tally: &mut Tally, index: usize, fold: &Fold, tpr: f64) -> anyhow::Result<Self> {
-        let others = tally.curve(|f| f != index, &levels(tpr))?;
+        let mut reasons = Reasons::default();
+        let others = tally.curve(|f| f != index, &Ranked::levels(tpr))?;
         let open = Open {
-            threshold: threshold_at(&others),
+            threshold: reasons.keep("threshold", threshold_at(&others)),
             threshold_from: format!("tpr {tpr} on the other folds"),
             ..Open::default()
         };
+        let own = tally.curve(|f| f == index, &Ranked::levels(tpr))?;
         Ok(Self {
             fold: fold.name.clone(),
             frames: fold.frames,
             miou: tally.closed(|f| f == index)?.and_then(|c| c.miou()),
-            ranked: Ranked::of(&tally.curve(|f| f == index, &levels(tpr))?),
+            ranked: Ranked::of(&own, tally.bins(), &mut reasons),
             open: open.judge(tally, |f| f == index)?,
+            undefined: reasons,
         })
-    }
-}
-
-impl PerImage {
-    fn of(curves: &[Curve]) -> Self {
-        let ranked: Vec<Ranked> = curves.iter().map(Ranked::of).collect();
-        let mean = |of: &dyn Fn(&Ranked) -> Option<f64>| {
-            let defined: Vec<f64> = ranked.iter().filter_map(of).collect();
-            (!defined.is_empty()).then(|| defined.iter().sum::<f64>() / defined.len() as f64)
-        };
-        let images = ranked.iter().filter(|r| r.auroc.is_some()).count() as u64;
-        Self {
-            ap: mean(&|r| r.ap.filter(|_| r.auroc.is_some())),
-            auroc: mean(&|r| r.auroc),
-            fpr95: mean(&|r| r.fpr95.filter(|_| r.auroc.is_some())),
-            images,
-            images_undefined: ranked.len() as u64 - images,
-        }
     }
 }
 
@@ -362,8 +272,9 @@ impl Report {
         let About { model, dataset, given, tpr, input_size } = about;
         let rule = Rule { given, model, input_size, tpr, set_sha256: survey.set_sha256.as_deref() };
         let mut scores = Vec::new();
+        let mut reasons = Reasons::default();
         for (scoring, tally) in &mut judging.tallies {
-            scores.push(ScoreReport::new(scoring, tally, &judging.folds, &rule)?);
+            scores.push(ScoreReport::new(scoring, tally, &judging.folds, &rule, &mut reasons)?);
         }
         let (_, tally) = judging.tallies.first_mut().context("no score was asked for")?;
         let curve = tally.curve(|_| true, &[])?;
@@ -388,71 +299,52 @@ impl Report {
             iou: closed.as_ref().map(Confusion::closed_iou).unwrap_or_default(),
             first,
             scores,
-            per_image: judging.per_image.as_deref().map(PerImage::of),
+            per_image: judging.per_image.as_ref().map(PerImage::of),
             by_distance: distances
                 .iter()
                 .enumerate()
-                .map(|(bin, curve)| DistanceReport::of(bin, curve))
+                .map(|(bin, curve)| AtDistance::of(bin, curve))
                 .collect(),
             ece: reliability.and_then(Reliability::ece),
             reliability: reliability.map(bin_reports).unwrap_or_default(),
             latency_ms: survey.latency_ms,
             wall_s: seconds,
             network_share: survey.network_seconds / seconds,
-            undefined: BTreeMap::new(),
+            undefined: reasons,
         };
-        report.undefined = report.reasons(closed.is_some());
+        report.say_why(closed.is_some());
         Ok(report)
     }
 
-    /// Why a figure is null.
-    fn reasons(&self, classes_are_judged: bool) -> BTreeMap<&'static str, &'static str> {
-        let known = self.pixels - self.anomalous;
-        let mut undefined = BTreeMap::new();
-        let mut because = |figures: &[&'static str], reason| {
-            figures.iter().for_each(|figure| {
-                undefined.entry(*figure).or_insert(reason);
-            });
+    /// Names what else is null.
+    fn say_why(&mut self, classes_are_judged: bool) {
+        let reasons = &mut self.undefined;
+        let mut because = |figures: &[&'static str], reason: &str| {
+            for figure in figures {
+                reasons.keep::<()>(figure, Err(reason));
+            }
         };
-        if self.anomalous == 0 {
-            because(
-                &["ap", "auroc", "fpr95", "best_f1", "tpr", "miss_rate"],
-                "the set has no anomalous pixel",
-            );
-        }
-        if known == 0 {
-            because(&["auroc", "fpr95", "fpr", "miou", "gap"], "the set has no known pixel");
-        }
+        let of_classes =
+            ["miou", "iou", "open_miou", "gap", "f1", "iou_open", "open_iou", "f1_per_class", "iou_unknown"];
         if !classes_are_judged {
-            let figures = [
-                "miou",
-                "iou",
-                "open_miou",
-                "gap",
-                "f1",
-                "iou_open",
-                "open_iou",
-                "f1_per_class",
-                "iou_unknown",
-            ];
-            because(&figures, "the truth tells anomalies, not classes");
+            because(&of_classes, "the truth tells anomalies, not classes");
+        } else if self.miou.is_none() {
+            because(&of_classes, "no judged pixel is an inlier");
+        }
+        if self.anomalous == 0 {
+            because(&["tpr", "miss_rate"], "no judged pixel is an anomaly");
         }
         if self.ece.is_none() {
-            because(&["ece"], "the model has no dataset posterior");
+            because(
+                &["ece"],
+                if self.pixels == 0 { "no pixel is judged" } else { "the model has no dataset posterior" },
+            );
         }
-        if self.first.open.threshold.is_none() {
-            if self.first.folds.is_empty() {
-                let figures =
-                    ["threshold", "tpr", "fpr", "open_miou", "gap", "f1", "iou_open", "iou_unknown"];
-                because(
-                    &figures,
-                    "no threshold: none is given, none calibrated, and none can be chosen on this set",
-                );
-            } else {
-                because(&["threshold"], "each fold has its own");
-            }
+        if self.first.open.threshold.is_none() && self.first.folds.is_empty() {
+            let at_one =
+                ["tpr", "fpr", "miss_rate", "open_miou", "gap", "f1", "iou_open", "open_iou", "f1_per_class"];
+            because(&at_one, "no threshold is given, none is calibrated, and none can be chosen on this set");
         }
-        undefined
     }
 }
 

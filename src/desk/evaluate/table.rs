@@ -2,19 +2,8 @@
 
 use std::fmt;
 
-use super::report::{Bounds, DistanceReport, FoldReport, Open, Ranked, Report, ScoreReport};
-
-/// A fraction as percent, right-aligned; a dash where it is not defined.
-struct Percent(Option<f64>);
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(share) => write!(f, "{:>7.2}", share * 100.0),
-            None => write!(f, "{:>7}", "-"),
-        }
-    }
-}
+use super::report::{FoldReport, Open, Report, ScoreReport};
+use crate::desk::figures::{Bounds, Percent, Ranked};
 
 const SCORES: &str = "score                     AP   AUROC   FPR95  best F1 | threshold      TPR     FPR  open-mIoU    F1  IoU K+1";
 
@@ -28,9 +17,9 @@ impl fmt::Display for Report {
                 row(f, &fold.title(), &fold.ranked, &fold.open)?;
             }
         }
-        if let Some(Bounds { ap, auroc, fpr95, best_f1 }) = &self.first.ranked.bounds {
+        if let Some(Bounds { bins, ap, auroc, fpr95, best_f1 }) = &self.first.ranked.histogram {
             let between = |(low, high): &(f64, f64)| format!("{:.2} to {:.2}", low * 100.0, high * 100.0);
-            write!(f, "in bins; with every score told apart: AP {}, AUROC {}", between(ap), between(auroc))?;
+            write!(f, "in {bins} bins; exactly: AP {}, AUROC {}", between(ap), between(auroc))?;
             writeln!(f, ", FPR95 {}, best F1 {} %", between(fpr95), between(best_f1))?;
         }
         writeln!(f, "threshold: {}", self.first.open.threshold_from)?;
@@ -137,24 +126,14 @@ impl Report {
     }
 
     fn rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(images) = &self.per_image {
-            let (ap, auroc, fpr95) = (Percent(images.ap), Percent(images.auroc), Percent(images.fpr95));
-            write!(f, "\nmean over {} images: AP {ap}, AUROC {auroc}, FPR95 {fpr95} %", images.images)?;
-            writeln!(f, "; {} images have no such figures", images.images_undefined)?;
+        if let Some(per_image) = &self.per_image {
+            write!(f, "\n{per_image}")?;
         }
-        if !self.by_distance.is_empty() {
-            writeln!(f, "\nmetres               AP   FPR95, %  anomalous pixels")?;
-        }
-        for DistanceReport { from_m, to_m, ap, fpr95, anomalous, .. } in &self.by_distance {
-            let metres = format!("{from_m}-{to_m}");
-            writeln!(f, "{metres:<15} {} {}     {anomalous}", Percent(*ap), Percent(*fpr95))?;
-        }
+        self.by_distance.iter().try_for_each(|at| write!(f, "{at}"))?;
         if self.ece.is_some() {
             writeln!(f, "\nP(d_out|x): expected calibration error {} %", Percent(self.ece))?;
         }
-        for (figure, reason) in &self.undefined {
-            writeln!(f, "{figure} is not defined: {reason}")?;
-        }
+        write!(f, "{}", self.undefined)?;
         write!(f, "\n{:.1} s", self.wall_s)?;
         if let Some(latency) = &self.latency_ms {
             write!(f, "; a frame p50 {:.1} ms, p99 {:.1} ms", latency.p50, latency.p99)?;

@@ -75,6 +75,8 @@ impl Strata {
 pub(super) struct Tally {
     strata: Strata,
     ranking: Ranking,
+    /// Of a histogram.
+    bins: Option<u32>,
     /// Of each fold: what a threshold misses is also told image by image.
     anomalies: Vec<Anomalies>,
 }
@@ -97,7 +99,7 @@ impl Tally {
             Some(bins) => Ranking::quick(strata.len(), bins)?,
             None => Ranking::new(strata.len(), Limits::default()),
         };
-        Ok(Self { strata, ranking, anomalies: vec![Anomalies::default(); strata.folds] })
+        Ok(Self { strata, ranking, bins: histogram, anomalies: vec![Anomalies::default(); strata.folds] })
     }
 
     /// A frame's pixels by their strata, all of one fold.
@@ -153,6 +155,11 @@ impl Tally {
             }
         }
         Ok(Some(closed))
+    }
+
+    /// Of a histogram; `None`, where scores are ranked exactly.
+    pub fn bins(&self) -> Option<u32> {
+        self.bins
     }
 
     /// Pixels whose score was NaN.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::figures::TPR;
 use super::pairs::Pair;
 use super::settings::{Settings, Track};
 use crate::images::{self, Gray16, ImagesError};
@@ -15,9 +16,6 @@ use crate::scores::{self, ScoreMap, ScoresError};
 /// What labels and depth maps say, as the strata of the ranking: pixels that are no anomaly and pixels that
 /// are, for each bin of distance and for all that lies outside the bins.
 pub const STRATA: usize = 2 * (distance::BINS + 1);
-
-/// The TPR of FPR95.
-pub const TPR: f64 = 0.95;
 
 /// Why a frame cannot be judged. Each names the file.
 #[derive(Debug, thiserror::Error)]

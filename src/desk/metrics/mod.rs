@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 
 use self::frame::FrameError;
 use self::pairs::Pair;
-use self::report::{Report, Threshold};
+use self::report::Report;
 use self::settings::{Settings, Track};
 use self::tally::Tally;
 use super::Failure;
 use super::ahead::in_order;
+use super::figures::{TPR, Threshold, best_threshold};
 use super::progress::Progress;
 use crate::images::write_atomically;
 use crate::labels::IGNORE;
@@ -52,7 +53,7 @@ pub(super) struct Args {
     #[arg(long, requires = "components", allow_negative_numbers = true, value_parser = finite)]
     threshold: Option<f32>,
     /// The FPR at this true positive rate too.
-    #[arg(long, default_value_t = frame::TPR, value_parser = rate)]
+    #[arg(long, default_value_t = TPR, value_parser = rate)]
     tpr: f64,
     /// The means of the figures per image too, over images that have both anomalies and inliers.
     #[arg(long)]
@@ -124,7 +125,7 @@ fn measure(args: &Args, scores: &Path, labels: &Path) -> anyhow::Result<(Tally, 
         (None, _) => None,
         (Some(_), Some(threshold)) => Some(Ok(threshold)),
         (Some(track), None) => {
-            let best = report::best_threshold(&tally.curve(&[])?);
+            let best = best_threshold(&tally.curve(&[])?);
             if let Ok(threshold) = best {
                 tally.state.components = components(&read, track, threshold, ignore)?;
             }

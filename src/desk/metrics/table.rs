@@ -1,9 +1,9 @@
 //! The figures for people: percent, thresholds, and what is undefined in a sentence.
 
-use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter, Result};
 
-use super::report::{AtDistance, AtTpr, Components, PerImage, Report};
+use super::super::figures::{AtTpr, Percent, Ranked};
+use super::report::{Components, Report};
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -16,14 +16,15 @@ impl Display for Report {
         if *nan > 0 {
             writeln!(f, "{nan} scores are NaN, and count as the most anomalous")?;
         }
-        let bounds = self.histogram.as_ref();
-        row(f, "AP", self.ap, None, bounds.map(|b| b.ap))?;
-        row(f, "AUROC", self.auroc, None, bounds.map(|b| b.auroc))?;
-        row(f, "FPR95", self.fpr95, self.fpr95_threshold, bounds.map(|b| b.fpr95))?;
-        if let Some(AtTpr { tpr, fpr, threshold }) = &self.fpr_at_tpr {
+        let Ranked { ap, auroc, fpr95, fpr95_threshold, best_f1, best_f1_threshold, .. } = &self.ranked;
+        let bounds = self.ranked.histogram.as_ref();
+        row(f, "AP", *ap, None, bounds.map(|b| b.ap))?;
+        row(f, "AUROC", *auroc, None, bounds.map(|b| b.auroc))?;
+        row(f, "FPR95", *fpr95, *fpr95_threshold, bounds.map(|b| b.fpr95))?;
+        if let Some(AtTpr { tpr, fpr, threshold }) = &self.ranked.fpr_at_tpr {
             row(f, &format!("FPR{}", tpr * 100.0), *fpr, *threshold, None)?;
         }
-        row(f, "best F1", self.best_f1, self.best_f1_threshold, bounds.map(|b| b.best_f1))?;
+        row(f, "best F1", *best_f1, *best_f1_threshold, bounds.map(|b| b.best_f1))?;
         if let Some(components) = &self.components {
             write!(f, "{components}")?;
         }
@@ -31,13 +32,7 @@ impl Display for Report {
             write!(f, "{per_image}")?;
         }
         self.by_distance.iter().try_for_each(|at| write!(f, "{at}"))?;
-        let mut reasons = BTreeMap::<_, Vec<_>>::new();
-        for (key, reason) in &self.undefined {
-            reasons.entry(reason).or_default().push(*key);
-        }
-        reasons
-            .iter()
-            .try_for_each(|(reason, keys)| writeln!(f, "undefined, as {reason}: {}", keys.join(", ")))
+        write!(f, "{}", self.undefined)
     }
 }
 
@@ -55,24 +50,6 @@ impl Display for Components {
     }
 }
 
-impl Display for PerImage {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let Self { images, undefined_images, .. } = self;
-        writeln!(f, "mean of {images} images, {undefined_images} others lack anomalies or inliers")?;
-        row(f, "AP", self.ap, None, None)?;
-        row(f, "AUROC", self.auroc, None, None)?;
-        row(f, "FPR95", self.fpr95, None, None)
-    }
-}
-
-impl Display for AtDistance {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let [ap, fpr95] = [self.ap, self.fpr95].map(percent);
-        write!(f, "{:>3} to {:>2} m   AP {ap}   FPR95 {fpr95}", self.from_m, self.to_m)?;
-        writeln!(f, "   {}", self.undefined.unwrap_or_default())
-    }
-}
-
 fn row(
     f: &mut Formatter<'_>,
     name: &str,
@@ -80,7 +57,7 @@ fn row(
     threshold: Option<f32>,
     bounds: Option<(f64, f64)>,
 ) -> Result {
-    write!(f, "  {name:<10}{}", percent(value))?;
+    write!(f, "  {name:<10}{} %", Percent(value))?;
     if let Some(threshold) = threshold {
         write!(f, "   scores over {threshold}")?;
     }
@@ -88,8 +65,4 @@ fn row(
         write!(f, "   exactly between {:.2} and {:.2}", low * 100.0, high * 100.0)?;
     }
     writeln!(f)
-}
-
-fn percent(value: Option<f64>) -> String {
-    value.map_or_else(|| format!("{:>6}  ", "-"), |value| format!("{:6.2} %", value * 100.0))
 }

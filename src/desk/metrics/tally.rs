@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::Failure;
-use super::frame::{Frame, STRATA, TPR, side};
+use super::super::figures::{ImageFigures, TPR};
+use super::frame::{Frame, STRATA, side};
 use super::settings::Settings;
 use crate::images::write_atomically;
 use crate::metrics::components::Components;
@@ -54,14 +55,6 @@ pub struct State {
     pub pixels: u64,
     pub ignored: u64,
     pub components: Components,
-}
-
-/// What is averaged per image; `None` in its place where there is nothing to find or nothing else.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct ImageFigures {
-    pub ap: f64,
-    pub auroc: f64,
-    pub fpr95: f64,
 }
 
 impl Tally {
@@ -145,13 +138,6 @@ impl Tally {
         self.state.ignored += other.state.ignored;
         self.state.components.merge(&other.state.components);
         Ok(())
-    }
-}
-
-impl ImageFigures {
-    fn of(curve: &Curve) -> Option<Self> {
-        let (_, at_95) = curve.at_tpr.first()?;
-        Some(Self { ap: curve.ap?, auroc: curve.auroc?, fpr95: at_95.as_ref()?.fpr })
     }
 }
 
