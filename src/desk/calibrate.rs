@@ -289,7 +289,7 @@ impl Chosen {
 }
 
 /// UTC, as 2026-01-31.
-fn today() -> anyhow::Result<String> {
+pub(super) fn today() -> anyhow::Result<String> {
     let now = jiff::Timestamp::try_from(SystemTime::now())?;
     Ok(jiff::tz::Offset::UTC.to_datetime(now).date().to_string())
 }

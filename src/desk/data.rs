@@ -9,7 +9,7 @@ use crate::dataset::{self, Classes, Dataset, Options, Sample};
 use crate::labels::{IGNORE, Taxonomy};
 
 /// Which frames, with which truth.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct DataArgs {
     /// The data set.
     #[arg(long, value_name = "NAME", value_parser = names())]

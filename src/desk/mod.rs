@@ -13,6 +13,7 @@ mod data;
 mod dataset;
 mod evaluate;
 mod figures;
+mod fit;
 mod inputs;
 mod metrics;
 mod npy;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::bag::BagError;
 use crate::images::ImagesError;
 use crate::metrics::ranking::RankingError;
+use crate::model::ModelError;
 use crate::pipeline::StepError;
 
 /// Open-set segmentation at the desk: files in, files out, no ROS.
@@ -53,6 +55,11 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Measure any method's score files against labels: AP, AUROC, FPR95, best F1, components.
     Metrics(metrics::Args),
+    /// Find what the scores sml and react have to know of the training set.
+    ///
+    /// On the split `train` where --split names no other, and on its known pixels alone: what is unknown or not
+    /// annotated does not count. The statistics are printed as the manifest's section.
+    Fit(fit::Args),
     /// Make rosbag2 bags.
     #[command(subcommand)]
     Bag(BagCommand),
@@ -100,6 +107,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => evaluate::run(args)?,
         Command::Calibrate(args) => calibrate::run(args)?,
         Command::Metrics(args) => metrics::run(args)?,
+        Command::Fit(args) => fit::run(args)?,
         Command::Bag(BagCommand::FromVideo(args)) => bag::run(args)?,
         Command::Dataset(DatasetCommand::Paste(args)) => dataset::run(args)?,
     };
@@ -119,6 +127,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
                 || error.is::<StepError>()
                 || error.is::<BrokenOff>()
                 || error.is::<metrics::MetricsError>()
+                || matches!(error.downcast_ref(), Some(ModelError::Write { .. }))
         }
     };
     if later { ExitCode::FAILURE } else { ExitCode::from(2) }

@@ -40,6 +40,10 @@ pub(super) struct Judged {
     pub anomaly: Vec<f32>,
     /// Of the other scores asked for.
     pub others: Vec<Vec<f32>>,
+    /// `[channels, cells]`, of pipelines that give them.
+    pub pre_logits: Vec<f32>,
+    /// The pixel under the centre of each cell; `None` where that is not of the picture.
+    pub cells: Vec<Option<usize>>,
     /// In metres, where it was asked for.
     pub depth: Option<Vec<f32>>,
 }
@@ -206,6 +210,13 @@ impl Surveying<'_> {
         out.others.resize_with(self.others.len(), Vec::new);
         for (scoring, map) in self.others.iter().zip(&mut out.others) {
             pipeline.score_again(scoring, map)?;
+        }
+        out.pre_logits.clear();
+        out.cells.clear();
+        if let (Some(pre_logits), Some(geometry)) = (pipeline.pre_logits(), pipeline.geometry()) {
+            out.pre_logits.extend_from_slice(pre_logits.data);
+            let cells = geometry.cells(pre_logits.width, pre_logits.height);
+            out.cells.extend(cells.map(|pixel| pixel.map(|(x, y)| y * rgb.width + x)));
         }
         Ok(())
     }

@@ -51,7 +51,8 @@ pub struct Fit {
     /// Name of the training set.
     pub set: String,
     /// Over the set's files.
-    pub set_sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_sha256: Option<String>,
     /// Images in it.
     pub frames: u64,
     /// Network input, `WIDTHxHEIGHT`. The statistics serve other sizes too; thresholds do not.
