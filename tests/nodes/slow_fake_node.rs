@@ -4,12 +4,12 @@
 //! `OPEN_SET_FAKE_DELAY_MS`, `OPEN_SET_FAKE_FAIL_EVERY`, `OPEN_SET_FAKE_NAN_SHARE`.
 
 use open_set::assemble::{AssembleError, Assembly, Identity};
-use open_set::config::{Parameters, PipelineSettings};
+use open_set::config::{ConfigError, Parameters, PipelineSettings};
 use open_set::frame::Size;
 use open_set::labels::{Class, Taxonomy};
 use open_set::model::InputSpec;
 use open_set::pipeline::Pipeline;
-use open_set::score::Score;
+use open_set::score::{Fitted, Score, Scoring};
 use open_set::segmenter::fake::FakeSegmenter;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,8 +27,10 @@ fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
         .failing_every(variable("OPEN_SET_FAKE_FAIL_EVERY") as u64)
         .with_nan_share(variable("OPEN_SET_FAKE_NAN_SHARE"));
     let (fit, output_size) = parameters.layout()?;
+    let scoring = Scoring::new(Score::Discriminative, 1.0, Fitted::Nothing)
+        .map_err(|source| ConfigError::Scoring { model: "fake".into(), source })?;
     let settings = PipelineSettings {
-        score: Score::Discriminative,
+        scoring,
         threshold: -0.5,
         threshold_origin: "fake".into(),
         input_size: size,
@@ -40,7 +42,7 @@ fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
     let input = InputSpec { mean: [0.0; 3], std: [40.0 / 255.0; 3], ..InputSpec::default() };
     let classes = CLASSES.iter().enumerate();
     let classes = classes.map(|(i, n)| Class { name: (*n).into(), color: [80 * i as u8, 0, 0] }).collect();
-    let taxonomy = Taxonomy::new(classes).map_err(|e| open_set::config::ConfigError::Shape(e.to_string()))?;
+    let taxonomy = Taxonomy::new(classes).map_err(|e| ConfigError::Shape(e.to_string()))?;
     Ok(Assembly {
         pipeline: Pipeline::with(&input, settings, Box::new(segmenter), None),
         taxonomy,
