@@ -145,7 +145,9 @@ impl Scores {
             above.push(count(&|s| of[s]));
         }
         let bounds: Vec<u64> = [total].into_iter().chain(above).chain([0]).collect();
-        let shares = bounds.windows(2).map(|b| (b[0] - b[1]) as f64 / total as f64).collect();
+        // To a millionth: finer than any stream of pixels is held against it.
+        let share = |pixels: u64| (pixels as f64 / total as f64 * 1e6).round() / 1e6;
+        let shares = bounds.windows(2).map(|b| share(b[0] - b[1])).collect();
         Ok(Some(ScoreHistogram { edges, shares }))
     }
 }
