@@ -26,6 +26,7 @@ mod layout;
 mod lost_and_found;
 #[cfg(feature = "desk")]
 pub mod paste;
+mod reader;
 mod road_anomaly;
 mod set_hash;
 mod smiyc;
@@ -36,7 +37,7 @@ mod truth;
 use std::path::{Path, PathBuf};
 
 use self::entry::{Depth, Entry};
-use self::truth::Reader;
+use self::reader::Reader;
 use crate::frame::Size;
 use crate::images::{self, Rgb};
 

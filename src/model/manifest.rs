@@ -239,7 +239,9 @@ impl Manifest {
             }
             self.check_calibration(c).map_err(|reason| format!("calibration of {}: {reason}", c.what()))?;
         }
-        self.statistics.check(self)
+        self.statistics.check(self.classes.len(), |fit| {
+            self.check_made_with(&fit.input_size, &fit.precision, &fit.model_sha256, "fit")
+        })
     }
 
     fn check_calibration(&self, c: &Calibration) -> Result<(), String> {
@@ -292,7 +294,7 @@ impl Manifest {
     }
 
     /// Whether what was made with this model was made with what it is now; `again` is what to do if not.
-    pub(super) fn check_made_with(
+    fn check_made_with(
         &self,
         input_size: &str,
         precision: &str,

@@ -1,6 +1,5 @@
 //! What `open-set fit` found on the training set, as the manifest keeps it.
 
-use super::manifest::Manifest;
 use crate::score::{Fitted, Score, Scoring};
 use serde::{Deserialize, Serialize};
 
@@ -79,29 +78,31 @@ impl Statistics {
         fitted.unwrap_or_default()
     }
 
-    /// What serde's types cannot say.
+    /// What serde's types cannot say: of how many classes, and whether a fit was `made_with` this model.
     ///
     /// # Errors
     /// Which entry is impossible, and what would do.
-    pub(super) fn check(&self, manifest: &Manifest) -> Result<(), String> {
+    pub(super) fn check(
+        &self,
+        classes: usize,
+        made_with: impl Fn(&Fit) -> Result<(), String>,
+    ) -> Result<(), String> {
         let fits = [
             (Score::Sml, self.sml.as_ref().map(|s| &s.fit)),
             (Score::React, self.react.as_ref().map(|r| &r.fit)),
         ];
         for (score, fit) in fits.into_iter().filter_map(|(score, fit)| Some((score, fit?))) {
             let wrong = |reason: String| format!("statistics of {score}: {reason}");
-            manifest
-                .check_made_with(&fit.input_size, &fit.precision, &fit.model_sha256, "fit")
-                .map_err(wrong)?;
+            made_with(fit).map_err(wrong)?;
             Scoring::new(score, 1.0, self.fitted(score)).map_err(|e| e.to_string())?;
         }
         if let Some(sml) = &self.sml
-            && sml.mean.len() != manifest.classes.len()
+            && sml.mean.len() != classes
         {
             return Err(format!(
                 "statistics of sml: of {} classes, the manifest has {}: fit again, or remove the block",
                 sml.mean.len(),
-                manifest.classes.len()
+                classes
             ));
         }
         if let Some(react) = &self.react
