@@ -18,10 +18,11 @@ pub(super) struct Tally {
     pub(super) nan: u64,
 }
 
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.count += other.count;
-        self.nan += other.nan;
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { count: self.count + other.count, nan: self.nan + other.nan }
     }
 }
 

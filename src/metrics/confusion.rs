@@ -233,6 +233,7 @@ mod tests {
         assert_eq!(closed.closed_iou(), [Some(5.0 / 6.0), Some(4.0 / 5.0)]);
         assert_eq!(closed.miou(), Some((5.0 / 6.0 + 4.0 / 5.0) / 2.0));
         assert_eq!(open.open_iou(), [Some(5.0 / 7.0), Some(3.0 / 5.0)]);
+        assert_eq!(open.closed_iou(), [Some(5.0 / 6.0), Some(3.0 / 5.0)], "pixels of known truth only");
         assert_eq!(open.open_miou(), Some((5.0 / 7.0 + 3.0 / 5.0) / 2.0));
         // Road 2·5 / (10 + 1 + 1), car 2·3 / (6 + 1 + 1); unknown: one found, one missed, one false alarm.
         assert_eq!(open.f1(), [Some(10.0 / 12.0), Some(6.0 / 8.0)]);

@@ -8,6 +8,7 @@ use super::run::{Pieces, Run, RunWriter};
 use super::table::Table;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::ops::{Add, Range};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,9 +32,13 @@ impl Exact {
         Self { limits, blocks: Blocks::new(run.tallies().len()), runs: vec![run] }
     }
 
-    /// One for each stratum.
-    pub(super) fn tallies(&self) -> Vec<Tally> {
-        sum(self.blocks.tallies().to_vec(), &self.runs)
+    /// Of a stratum, which exists.
+    pub(super) fn tally(&self, stratum: usize) -> Tally {
+        self.blocks.tallies()[stratum] + on_disk(&self.runs, stratum)
+    }
+
+    fn strata(&self) -> Range<usize> {
+        0..self.blocks.tallies().len()
     }
 
     /// Adds values to a stratum, which exists.
@@ -72,7 +77,7 @@ impl Exact {
 
     /// Writes all there is as one run.
     pub(super) fn save(&mut self, file: File, path: &Path) -> Result<(), RankingError> {
-        let tallies = self.tallies();
+        let tallies = self.strata().map(|stratum| self.tally(stratum)).collect();
         write(self.walk(|_| true)?, tallies, file, path).map(drop)
     }
 
@@ -101,7 +106,7 @@ impl Exact {
 
     /// For each stratum, how many keys are above one.
     pub(super) fn above(&mut self, key: u32) -> Result<Vec<u64>, RankingError> {
-        let mut counts = vec![0; self.blocks.tallies().len()];
+        let mut counts = vec![0; self.strata().len()];
         let mut walk = self.walk(|_| true)?;
         while let Some(bucket) = walk.bucket().filter(|bucket| u32::from(*bucket) >= key >> 16) {
             walk.take(bucket, |stratum, keys| {
@@ -132,7 +137,7 @@ impl Exact {
     /// Makes one of all runs.
     fn merge_runs(&mut self) -> Result<(), RankingError> {
         let (file, path) = nameless(&self.limits.spill)?;
-        let tallies = sum(vec![Tally::default(); self.blocks.tallies().len()], &self.runs);
+        let tallies = self.strata().map(|stratum| on_disk(&self.runs, stratum)).collect();
         let walk = Walk { memory: Vec::new(), runs: walks(&mut self.runs)? };
         self.runs = vec![write(walk, tallies, file, &path)?];
         Ok(())
@@ -174,11 +179,8 @@ fn walks(runs: &mut [Run]) -> Result<Vec<Pieces<'_>>, RankingError> {
     runs.iter_mut().map(Run::walk).collect()
 }
 
-fn sum(mut tallies: Vec<Tally>, runs: &[Run]) -> Vec<Tally> {
-    for run in runs {
-        tallies.iter_mut().zip(run.tallies()).for_each(|(sum, tally)| *sum += *tally);
-    }
-    tallies
+fn on_disk(runs: &[Run], stratum: usize) -> Tally {
+    runs.iter().map(|run| run.tallies()[stratum]).fold(Tally::default(), Tally::add)
 }
 
 /// Writes a walk as one run.

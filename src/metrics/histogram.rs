@@ -34,9 +34,9 @@ impl Histogram {
         self.bins.get()
     }
 
-    /// One for each stratum.
-    pub(super) fn tallies(&self) -> &[Tally] {
-        &self.tallies
+    /// Of a stratum, which exists.
+    pub(super) fn tally(&self, stratum: usize) -> Tally {
+        self.tallies[stratum]
     }
 
     /// Adds scores to a stratum, which exists.
@@ -54,7 +54,7 @@ impl Histogram {
 
     /// Adds another histogram of as many strata and bins.
     pub(super) fn merge(&mut self, other: &Self) {
-        self.tallies.iter_mut().zip(&other.tallies).for_each(|(ours, theirs)| *ours += *theirs);
+        self.tallies.iter_mut().zip(&other.tallies).for_each(|(ours, theirs)| *ours = *ours + *theirs);
         for (ours, theirs) in self.pages.iter_mut().zip(&other.pages) {
             for (index, counts) in theirs.iter().enumerate() {
                 if let Some(counts) = counts {

@@ -9,6 +9,17 @@
 //! upper halves of all blocks and runs from the highest down, and counts the lower halves of each in a table.
 //! It sees every distinct score once, with its positives and negatives, wherever they had been: in memory, on
 //! disk or in another shard. So the figures are the same to the last bit.
+//!
+//! ```
+//! use open_set::metrics::ranking::{Limits, Ranking, Side};
+//!
+//! let mut ranking = Ranking::new(2, Limits::default());
+//! ranking.extend(&[0, 1, 0, Ranking::SKIP], &[-3.0, -2.0, -1.0, 5.0])?;
+//! let sides = [Side::Negative, Side::Positive];
+//! let curve = ranking.curve(|stratum| Some(sides[stratum]), &[0.95])?;
+//! assert_eq!((curve.ap, curve.auroc), (Some(0.5), Some(0.5)));
+//! # Ok::<(), open_set::metrics::ranking::RankingError>(())
+//! ```
 
 use super::blocks::Tally;
 use super::curve::{Curve, Group, Sweep, count_for};
@@ -196,18 +207,19 @@ impl Ranking {
 
     /// How many scores a stratum has.
     pub fn count(&self, stratum: usize) -> u64 {
-        self.tallies().get(stratum).map_or(0, |tally| tally.count)
+        self.tally(stratum).count
     }
 
     /// How many of a stratum's scores are NaN.
     pub fn nan(&self, stratum: usize) -> u64 {
-        self.tallies().get(stratum).map_or(0, |tally| tally.nan)
+        self.tally(stratum).nan
     }
 
-    fn tallies(&self) -> Vec<Tally> {
+    fn tally(&self, stratum: usize) -> Tally {
         match &self.store {
-            Store::Exact(exact) => exact.tallies(),
-            Store::Quick(histogram) => histogram.tallies().to_vec(),
+            _ if stratum >= self.strata => Tally::default(),
+            Store::Exact(exact) => exact.tally(stratum),
+            Store::Quick(histogram) => histogram.tally(stratum),
         }
     }
 
@@ -224,10 +236,10 @@ impl Ranking {
         check(levels)?;
         let sides: Vec<_> = (0..self.strata).map(side).collect();
         let (mut sums, mut nan) = ([0; 2], 0);
-        for (tally, side) in self.tallies().iter().zip(&sides) {
+        for (stratum, side) in sides.iter().enumerate() {
             if let Some(side) = side {
-                sums[*side as usize] += tally.count;
-                nan += tally.nan;
+                sums[*side as usize] += self.count(stratum);
+                nan += self.nan(stratum);
             }
         }
         let [negatives, positives] = sums;
@@ -260,8 +272,8 @@ impl Ranking {
     ) -> Result<Option<Vec<f32>>, RankingError> {
         check(q)?;
         let sides: Vec<_> = (0..self.strata).map(|s| chosen(s).then_some(Side::Negative)).collect();
-        let chosen = self.tallies().into_iter().zip(&sides).filter(|(_, side)| side.is_some());
-        let total = chosen.map(|(tally, _)| tally.count - tally.nan).sum();
+        let chosen = (0..self.strata).filter(|stratum| sides[*stratum].is_some());
+        let total = chosen.map(|stratum| self.count(stratum) - self.nan(stratum)).sum();
         if total == 0 {
             return Ok(None);
         }

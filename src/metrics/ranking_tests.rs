@@ -256,6 +256,25 @@ proptest! {
     }
 }
 
+/// Two bins, of the negative and the other numbers. Upper: two positives and a negative; lower: one and two.
+#[test]
+fn the_bounds_of_a_histogram_are_reached() {
+    let pixels = Pixels { strata: vec![1, 1, 0, 1, 0, 0], scores: vec![1.0, 2.0, 3.0, -1.0, -2.0, -3.0] };
+    let curve = pixels.fill(Ranking::quick(STRATA, 2).unwrap()).curve(side, &[0.5, 1.0]).unwrap();
+    let close = |(low, high): (f64, f64), expected: (f64, f64)| {
+        assert!((low - expected.0).abs() < 1e-14 && (high - expected.1).abs() < 1e-14, "{low} {high}");
+    };
+    let bounds = curve.error.unwrap();
+    // Negatives first: 1/2 and 2/3, then 3/6. Positives first and tied: 2/2 twice, then 3/4.
+    close(bounds.ap, ((1. / 2. + 2. / 3. + 3. / 6.) / 3., (2. + 3. / 4.) / 3.));
+    // Four of nine pairs are in different bins and won; four are within one.
+    close(bounds.auroc, (4. / 9., 8. / 9.));
+    // At both edges 2/3; at best three positives of four alarms.
+    close(bounds.best_f1, (2. / 3., 6. / 7.));
+    close(bounds.fpr_at_tpr[0], (0., 1. / 3.));
+    close(bounds.fpr_at_tpr[1], (1. / 3., 1.));
+}
+
 #[test]
 fn with_a_bin_for_each_f32_a_histogram_is_exact() {
     let scores = vec![0.0, 1.0, f32::NAN, -0.0, 1.0f32.next_up(), f32::NEG_INFINITY, 1.0, f32::INFINITY];

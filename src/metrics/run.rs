@@ -39,10 +39,11 @@ impl Head {
         if strata > u32::from(u16::MAX) {
             return Err(input.damaged("more strata than there are numbers for"));
         }
-        let mut tallies = Vec::new();
+        let (mut tallies, mut total) = (Vec::new(), 0u64);
         for _ in 0..strata {
             let [count, nan] = [read_u64(input)?, read_u64(input)?];
-            if count > MOST || nan > count {
+            total = total.saturating_add(count);
+            if total > MOST || nan > count {
                 return Err(input.damaged("counts that cannot be"));
             }
             tallies.push(Tally { count, nan });
@@ -71,7 +72,10 @@ impl Run {
     /// A walk from its beginning. Two at once would share the file's position: hence `&mut`.
     pub(super) fn walk(&mut self) -> Result<Pieces<'_>, RankingError> {
         let mut input = Reader::new(&self.file, &self.path)?;
-        let left = Head::read(&mut input)?.tallies.iter().map(|tally| tally.count).collect();
+        if Head::read(&mut input)?.tallies != self.tallies {
+            return Err(input.damaged("its counts are not those it had before"));
+        }
+        let left = self.tallies.iter().map(|tally| tally.count).collect();
         let mut pieces = Pieces { input, next: None, left, bytes: Vec::new(), keys: Vec::new() };
         pieces.next = pieces.head()?;
         Ok(pieces)
