@@ -3,7 +3,7 @@
 use super::blocks::{Blocks, Cursor, Tally};
 use super::curve::Group;
 use super::error::RankingError;
-use super::ranking::{Limits, Side};
+use super::limits::{Limits, Side};
 use super::run::{Pieces, Run, RunWriter};
 use super::table::Table;
 use std::fs::File;

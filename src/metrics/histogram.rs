@@ -4,7 +4,7 @@ use super::blocks::Tally;
 use super::curve::Group;
 use super::error::RankingError;
 use super::key;
-use super::ranking::Side;
+use super::limits::Side;
 use super::run::{Head, read_u32, read_u64};
 use super::sealed::{Reader, Writer};
 use super::table::Table;

@@ -19,6 +19,7 @@ mod error;
 mod exact;
 mod histogram;
 pub(crate) mod key;
+mod limits;
 pub mod ranking;
 pub mod reliability;
 mod run;

@@ -1,6 +1,6 @@
 //! The lower half of the sort: counts of the keys of one bucket, those that share their upper half.
 
-use super::ranking::Side;
+use super::limits::Side;
 
 /// For each lower half of a bucket's keys, how often it came on each side; empty between buckets.
 pub(super) struct Table {
