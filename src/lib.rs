@@ -51,6 +51,7 @@ pub mod dataset;
 #[cfg(feature = "desk")]
 pub mod desk;
 pub mod frame;
+mod hex;
 pub mod images;
 pub mod labels;
 pub mod latest;

@@ -1,5 +1,6 @@
 //! One hash for a set of files, which a shell can verify.
 
+use crate::hex::hex;
 use sha2::{Digest, Sha256};
 
 /// The line of a file: 64 hex digits, two spaces, its path below the root with `/`, a line break.
@@ -32,10 +33,6 @@ impl SetHash {
     pub fn finish(self) -> String {
         hex(self.0.finalize().as_slice())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -79,10 +79,12 @@ impl DataArgs {
         Ok(Data { dataset, samples, truth, with_depth: false, table })
     }
 
-    /// What the frames are called in a manifest: layout, split and drive.
+    /// What the frames are called in a manifest: the set (of a plain folder its name), split and drive.
     pub fn title(&self) -> String {
-        let folder = self.root.file_name().map(|f| f.to_string_lossy().into_owned());
-        let parts = [Some(self.dataset.clone()), folder, self.split.clone(), self.only.clone()];
+        let folder = || self.root.file_name().map(|name| name.to_string_lossy().into_owned());
+        let set = if self.dataset == "folder" { folder() } else { None };
+        let set = set.unwrap_or_else(|| self.dataset.clone());
+        let parts = [Some(set), self.split.clone(), self.only.clone()];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 

@@ -17,6 +17,7 @@ pub use statistics::{Clip, Fit, MaxLogits, Statistics};
 
 use crate::atomic;
 use crate::frame::Size;
+use crate::hex::hex;
 use crate::labels::{Class, Taxonomy, TaxonomyError};
 use crate::score::{Score, Scoring, ScoringError};
 use crate::yaml::{self, FileError, SectionError};
@@ -230,10 +231,6 @@ fn with_section<T: Serialize>(text: &str, key: &str, value: &T) -> Result<String
     text = yaml::replace_section(&text, key, value).map_err(said)?;
     yaml::from_str::<Manifest>(&text).map_err(|e| e.to_string())?.check()?;
     Ok(text)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

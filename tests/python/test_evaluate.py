@@ -3,7 +3,9 @@
 import datetime
 import hashlib
 import json
+import os
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -291,3 +293,18 @@ def test_no_anomalies_leaves_figures_undefined(model, dataset):
     assert got["miou"] > 0.5 and got["threshold"] is None and got["open_miou"] is None
     done = run("calibrate", model, dataset)
     assert done.returncode == 2 and "no anomalous" in done.stderr
+
+
+def test_the_shipped_model_on_driving_frames():
+    """Its card's figures, which scikit-learn had made of a Python program's scores."""
+    data = os.environ.get("OPEN_SET_DATA")
+    if not data:
+        pytest.skip("skipped: OPEN_SET_DATA does not name the folder of driving frames")
+    manifest = Path(__file__).parents[2] / "models/camvid-lite0.yaml"
+    done = run("evaluate", manifest, Path(data) / "camvid-static", "--json", "--score", "hybrid,msp", "--threshold", -0.014)
+    got = said(done)
+    assert (got["frames"], got["pixels"]) == (101, 17122164)
+    found = [got[figure] * 100 for figure in ["ap", "fpr95", "auroc", "miou", "open_miou"]]
+    assert found == pytest.approx([93.90, 2.42, 99.35, 67.33, 65.33], abs=0.01)
+    msp = got["scores"][0]
+    assert [msp["ap"] * 100, msp["fpr95"] * 100] == pytest.approx([83.81, 14.79], abs=0.01)
