@@ -42,7 +42,7 @@ def refuse(folder, parameters, words, **more):
         ({"input_size": "64 by 48"}, ["input_size", "64 by 48", "480x360"]),
         ({"region": "1,2,3"}, ["region", "1,2,3", "x,y,width,height"]),
         ({"fit": "squash"}, ["fit", "squash", "stretch, letterbox, crop"]),
-        ({"score": "entropy"}, ["score", "entropy", "hybrid"]),
+        ({"score": "guess"}, ["score", "guess", "hybrid"]),
         ({"output_size": "half"}, ["output_size", "half", "camera, network"]),
         ({"camera_topic": ""}, ["camera_topic is \"\"", "a topic's name"]),
         ({"camera_topic": "front camera!"}, ["camera_topic", "front camera!"]),
