@@ -67,6 +67,11 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.iter().map(|entry| (entry.name, entry.about))
 }
 
+/// Whether the data set of that name has that split.
+pub fn has_split(name: &str, split: &str) -> bool {
+    ALL.into_iter().any(|entry| entry.name == name && entry.split(Some(split)).is_ok())
+}
+
 /// What of a data set is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {

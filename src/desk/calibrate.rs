@@ -36,9 +36,9 @@ pub(super) struct Args {
     /// Divides every logit before the score is computed.
     #[arg(long, default_value_t = 1.0)]
     temperature: f64,
-    /// Share of anomalous pixels to be found.
-    #[arg(long, default_value_t = 0.95)]
-    tpr: f64,
+    /// Share of anomalous pixels to be found [default: 0.95].
+    #[arg(long, conflicts_with = "alpha")]
+    tpr: Option<f64>,
     /// How the threshold is chosen.
     #[arg(long, value_enum, default_value_t = How::Empirical)]
     method: How,
@@ -66,6 +66,30 @@ enum How {
     /// --delta, a risk-controlling prediction set. Holds for images exchangeable with the calibration set: the same
     /// camera, roads, weather and kinds of objects; says nothing of another drive, and nothing of single objects.
     Conformal,
+}
+
+impl Args {
+    fn tpr(&self) -> f64 {
+        self.tpr.unwrap_or(0.95)
+    }
+
+    /// What would be refused after the run is refused before it.
+    fn check_writable(&self, walk: &Walk) -> anyhow::Result<()> {
+        let settings = walk.last().map(|a| a.pipeline.settings()).context("no pipeline")?;
+        let size = settings.input_size;
+        let sizes = &walk.model().manifest().input_sizes;
+        if !sizes.iter().any(|s| (s.width, s.height) == (size.width, size.height)) {
+            bail!(
+                "--input-size {size} is none of the manifest's input_sizes: a threshold of it is not written"
+            );
+        }
+        if settings.region.is_some() || self.walk.parameters().fit != Parameters::default().fit {
+            bail!(
+                "a manifest's threshold is for whole pictures in the usual fit: without --region and --fit, or without --write"
+            );
+        }
+        Ok(walk.model().check_writable()?)
+    }
 }
 
 /// The survey's scores, and the images' own for a bound over images.
@@ -105,22 +129,30 @@ impl Scores {
                     KNOWN => Some(Side::Negative),
                     _ => None,
                 };
-                let curve = self.ranking.curve(side, &[args.tpr])?;
+                let curve = self.ranking.curve(side, &[args.tpr()])?;
                 let point =
                     curve.at_tpr.first().and_then(|(_, point)| point.as_ref()).context(no_anomalies)?;
                 let threshold = point.threshold.with_context(|| {
                     format!(
                         "a tpr of {} takes anomalous pixels of score -inf, which no threshold finds",
-                        args.tpr
+                        args.tpr()
                     )
                 })?;
-                Ok((threshold, Method::Empirical, args.tpr))
+                if !threshold.is_finite() {
+                    bail!(
+                        "a tpr of {} is reached by pixels of score NaN alone: there is no threshold",
+                        args.tpr()
+                    );
+                }
+                Ok((threshold, Method::Empirical, args.tpr()))
             }
             How::Conformal => {
                 if self.anomalies.images() == 0 {
                     bail!(no_anomalies);
                 }
-                let alpha = args.alpha.unwrap_or(1.0 - args.tpr);
+                // 1 − 0.8 is a little under 0.2, and would ask for an image more.
+                let complement = ((1.0 - args.tpr()) * 1e12).round() / 1e12;
+                let alpha = args.alpha.unwrap_or(complement);
                 let threshold = match args.delta {
                     None => expected_miss_rate(&self.anomalies, alpha),
                     Some(delta) => confident_miss_rate(&self.anomalies, alpha, delta),
@@ -153,8 +185,9 @@ impl Scores {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
-    if !(args.tpr > 0.0 && args.tpr <= 1.0) {
-        bail!("--tpr {}: above 0, at most 1", args.tpr);
+    let tpr = args.tpr();
+    if !(tpr > 0.0 && tpr <= 1.0) {
+        bail!("--tpr {tpr}: above 0, at most 1");
     }
     if args.method == How::Empirical && (args.alpha.is_some() || args.delta.is_some()) {
         bail!("--alpha and --delta belong to --method conformal; the empirical one has --tpr");
@@ -172,6 +205,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
     let mut walk = Walk::new(parameters, model, false)?;
     if walk.last().is_none() {
         bail!("--input-size native: a threshold is chosen for one input size; name it");
+    }
+    if args.write {
+        args.check_writable(&walk)?;
     }
     let mut scores = Scores::new();
     let judge = |frame: &Judged| scores.add(frame, unknown);

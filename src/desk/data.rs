@@ -79,12 +79,15 @@ impl DataArgs {
         Ok(Data { dataset, samples, truth, with_depth: false, table })
     }
 
-    /// What the frames are called in a manifest: the set (of a plain folder its name), split and drive.
+    /// What the set is called: its layout, or the folder's name of one without.
+    pub fn set(&self) -> String {
+        let folder = self.root.file_name().filter(|_| self.dataset == "folder");
+        folder.map_or_else(|| self.dataset.clone(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// What the frames are called in a manifest: set, split and drive.
     pub fn title(&self) -> String {
-        let folder = || self.root.file_name().map(|name| name.to_string_lossy().into_owned());
-        let set = if self.dataset == "folder" { folder() } else { None };
-        let set = set.unwrap_or_else(|| self.dataset.clone());
-        let parts = [Some(set), self.split.clone(), self.only.clone()];
+        let parts = [Some(self.set()), self.split.clone(), self.only.clone()];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 

@@ -11,6 +11,7 @@ use super::survey::{Judged, Survey, survey};
 use super::walk::{Walk, WalkArgs, load_to_renew};
 use super::{BrokenOff, Failure};
 use crate::config::Parameters;
+use crate::dataset;
 use crate::frame::Size;
 use crate::labels::IGNORE;
 use crate::metrics::ranking::{Limits, Ranking};
@@ -93,10 +94,10 @@ impl Args {
         }
     }
 
-    /// The training split where none is named; a plain folder has no splits.
+    /// The training split where none is named and the set has one.
     fn training_data(&self) -> DataArgs {
         let mut data = self.data.clone();
-        if data.split.is_none() && data.dataset != "folder" {
+        if data.split.is_none() && dataset::has_split(&data.dataset, "train") {
             data.split = Some("train".into());
         }
         data
@@ -110,6 +111,7 @@ impl Args {
                 "--input-size {size} is none of the manifest's input_sizes: statistics of it are not written"
             );
         }
+        model.check_writable()?;
         match manifest.calibrations.iter().find(|c| c.score == self.score()) {
             Some(calibration) => bail!(
                 "the manifest has a threshold of {}, made with the statistics that would be replaced: take that \
@@ -140,10 +142,10 @@ impl Args {
             let words = "the manifest stays as it is; statistics are written of a whole set";
             return Err(BrokenOff(format!("{} frames failed: {words}", survey.failures.len())).into());
         }
-        let kept = model.manifest().statistics.clone();
-        let all =
-            Statistics { sml: found.sml.clone().or(kept.sml), react: found.react.clone().or(kept.react) };
-        model.write_section("statistics", &all)?;
+        model.write_section("statistics", |now| {
+            let kept = now.statistics.clone();
+            Statistics { sml: found.sml.clone().or(kept.sml), react: found.react.clone().or(kept.react) }
+        })?;
         eprintln!("written to {path}");
         Ok(())
     }

@@ -37,7 +37,7 @@ use crate::pipeline::StepError;
 /// Open-set segmentation at the desk: files in, files out, no ROS.
 ///
 /// Exit status: 0 all done; 1 some input failed (it is named, the others are done) or the disk did;
-/// 2 nothing was begun: the options, the model or the inputs are not right.
+/// 2 nothing was begun, or nothing could come of it: the options, the model or the inputs are not right.
 #[derive(Debug, Parser)]
 #[command(name = "open-set", version, max_term_width = 110)]
 pub struct Cli {
@@ -125,9 +125,9 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
                 || error.is::<std::io::Error>()
                 || error.is::<RankingError>()
                 || error.is::<StepError>()
+                || matches!(error.downcast_ref(), Some(ModelError::Write { .. }))
                 || error.is::<BrokenOff>()
                 || error.is::<metrics::MetricsError>()
-                || matches!(error.downcast_ref(), Some(ModelError::Write { .. }))
         }
     };
     if later { ExitCode::FAILURE } else { ExitCode::from(2) }

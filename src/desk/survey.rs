@@ -94,6 +94,10 @@ pub(super) fn survey(
         // Where judging failed, walking only saw its queue close.
         judged.and(walked)
     })?;
+    if surveying.frames == 0 {
+        surveying.progress.finish();
+        return Err(BrokenOff("no frame could be judged: see above".into()).into());
+    }
     let Surveying { progress, hash, latencies_ms, network_seconds, frames, failed, .. } = surveying;
     Ok(Survey {
         frames,
@@ -225,5 +229,7 @@ impl Surveying<'_> {
 /// What is wrong with the options for one frame is so for the run, and so is a network that fails.
 fn ends_the_run(error: &anyhow::Error) -> bool {
     let options = matches!(error.downcast_ref(), Some(AssembleError::Config(_)));
-    options || matches!(error.downcast_ref::<StepError>(), Some(e) if !e.is_input())
+    // A frame whose logits are not finite is the frame's own misfortune: the node drops it too, and goes on.
+    let of_frame = |e: &StepError| e.is_input() || matches!(e, StepError::NonFinite { .. });
+    options || error.downcast_ref().is_some_and(|e| !of_frame(e))
 }

@@ -82,6 +82,11 @@ impl Walk {
         Ok(Self { parameters, model, pre_logits, native, assembly })
     }
 
+    /// Whether the network input takes each picture's size.
+    pub fn is_native(&self) -> bool {
+        self.native
+    }
+
     /// What is run.
     pub fn model(&self) -> &Model {
         &self.model
@@ -110,7 +115,7 @@ impl Walk {
 /// said.
 pub(super) fn load_to_renew(manifest: &Path, write: bool) -> Result<Model, ModelError> {
     let (model, dropped) = Model::load_to_renew(manifest)?;
-    let and = if write { ", and taken out of the manifest" } else { "" };
+    let and = if write { ", and taken out of the manifest when that is written" } else { "" };
     for block in dropped {
         eprintln!("{block} was made with another ONNX file: left out{and}");
     }

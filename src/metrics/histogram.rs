@@ -104,6 +104,14 @@ impl Histogram {
         self.pages.iter().map(count).collect()
     }
 
+    /// The threshold that [`Histogram::above`] counts at for the one of that key: the lower edge of its bin.
+    pub(super) fn counted(&self, key: u32) -> Option<f32> {
+        if key == key::NAN {
+            return Some(f32::NAN);
+        }
+        key::strictly_below(key::lowest_of_bin(key::bin(key + 1, self.bins), self.bins))
+    }
+
     /// Writes a partial result: a head as runs have it, then each page behind its stratum and its place.
     pub(super) fn save(&self, file: File, path: &Path) -> Result<(), RankingError> {
         let mut out = Writer::new(file, path)?;

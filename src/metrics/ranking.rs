@@ -235,6 +235,15 @@ impl Ranking {
         }
     }
 
+    /// The threshold that [`Ranking::above`] really counts at: the one given, but in a histogram the lower edge of
+    /// its bin; `None` where that is below −∞.
+    pub fn counted(&self, threshold: f32) -> Option<f32> {
+        match &self.store {
+            Store::Exact(_) => Some(threshold),
+            Store::Quick(histogram) => histogram.counted(key::key(threshold)),
+        }
+    }
+
     /// For each share in `q`, the smallest score with at least that share of the chosen strata's scores at or
     /// below it, NaN left out; in a histogram, the largest of its bin. `None` where there are no scores.
     ///

@@ -142,22 +142,47 @@ impl Model {
         Ok(Self { manifest, taxonomy, path, onnx })
     }
 
-    /// Puts a section into the manifest's file, all or not at all, every byte outside it as it was. What was
+    /// Puts a section into the manifest's file, all or not at all, every byte outside it as it was; `value` makes
+    /// it of what the file says now. What was
     /// written to the file since it was loaded is kept, but for what was made with another ONNX file; what the
     /// new text says must hold as a whole.
     ///
     /// # Errors
     /// A file that is gone, not writable or written so that a section cannot be replaced; a section that
     /// makes a manifest no one would load. The file is as it was then.
-    pub fn write_section<T: Serialize>(&self, key: &str, value: &T) -> Result<(), ModelError> {
-        let invalid = |reason: String| ModelError::Manifest { path: self.path.clone(), reason };
+    pub fn write_section<T: Serialize>(
+        &self,
+        key: &str,
+        value: impl FnOnce(&Manifest) -> T,
+    ) -> Result<(), ModelError> {
+        let (path, text) = self.text_with(key, value)?;
+        let write = |source| ModelError::Write { path: self.path.clone(), source };
+        // An atomic write makes a new file: who has made this one read-only would not be asked.
+        if std::fs::metadata(&path).map_err(write)?.permissions().readonly() {
+            return Err(write(std::io::Error::other("it is read-only")));
+        }
+        atomic::write(&path, text.as_bytes()).map_err(write)
+    }
+
+    /// The manifest's file, a link followed so that it stays one, and its text with that section.
+    fn text_with<T: Serialize>(
+        &self,
+        key: &str,
+        value: impl FnOnce(&Manifest) -> T,
+    ) -> Result<(PathBuf, String), ModelError> {
         let unreadable = |source| ModelError::Read { what: "manifest", path: self.path.clone(), source };
-        // A link to the manifest stays one.
         let path = std::fs::canonicalize(&self.path).map_err(unreadable)?;
         let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-        let text = with_section(&text, key, value).map_err(invalid)?;
-        atomic::write(&path, text.as_bytes())
-            .map_err(|source| ModelError::Write { path: self.path.clone(), source })
+        let invalid = |reason: String| ModelError::Manifest { path: self.path.clone(), reason };
+        Ok((path, with_section(&text, key, value).map_err(invalid)?))
+    }
+
+    /// Whether a section can be written: what would be refused after a run is refused before it.
+    ///
+    /// # Errors
+    /// As [`Model::write_section`].
+    pub fn check_writable(&self) -> Result<(), ModelError> {
+        self.text_with("calibrations", |now| now.calibrations.clone()).map(drop)
     }
 
     /// Puts a threshold into the manifest's file, in place of the one of the same score, temperature and size.
@@ -168,9 +193,9 @@ impl Model {
         let other = |c: &&Calibration| {
             (c.score, c.temperature, &c.input_size) != (new.score, new.temperature, &new.input_size)
         };
-        let kept = self.manifest.calibrations.iter().filter(other);
-        let all: Vec<_> = kept.chain([new]).collect();
-        self.write_section("calibrations", &all)
+        self.write_section("calibrations", |now| -> Vec<Calibration> {
+            now.calibrations.iter().filter(other).chain([new]).cloned().collect()
+        })
     }
 
     /// What the manifest says.
@@ -220,7 +245,11 @@ impl Model {
 }
 
 /// The manifest's text without what was made with another file, with that section, and sound.
-fn with_section<T: Serialize>(text: &str, key: &str, value: &T) -> Result<String, String> {
+fn with_section<T: Serialize>(
+    text: &str,
+    key: &str,
+    value: impl FnOnce(&Manifest) -> T,
+) -> Result<String, String> {
     let said = |e: SectionError| e.to_string();
     let mut text = text.to_owned();
     let mut manifest: Manifest = yaml::from_str(&text).map_err(|e| e.to_string())?;
@@ -228,7 +257,7 @@ fn with_section<T: Serialize>(text: &str, key: &str, value: &T) -> Result<String
         text = yaml::replace_section(&text, "calibrations", &manifest.calibrations).map_err(said)?;
         text = yaml::replace_section(&text, "statistics", &manifest.statistics).map_err(said)?;
     }
-    text = yaml::replace_section(&text, key, value).map_err(said)?;
+    text = yaml::replace_section(&text, key, &value(&manifest)).map_err(said)?;
     yaml::from_str::<Manifest>(&text).map_err(|e| e.to_string())?.check()?;
     Ok(text)
 }
@@ -382,20 +411,20 @@ calibrations:
             let fit = yaml::from_str::<Fit>(&FIT.replace("HASH", model_sha256)).unwrap();
             Statistics { react: Some(Clip { clip, quantile: 0.5, fit }), sml: None }
         };
-        m.write_section("statistics", &clip(2.5, &hash)).unwrap();
+        m.write_section("statistics", |_| clip(2.5, &hash)).unwrap();
         let written = std::fs::read_to_string(&path).unwrap();
         assert!(written.starts_with(&text), "{written}");
         let m = Model::load(&path).unwrap();
         assert_eq!(m.manifest().statistics, clip(2.5, &hash));
 
         for bad in [clip(f32::NAN, &hash), clip(1.0, "00")] {
-            let error = m.write_section("statistics", &bad).unwrap_err();
+            let error = m.write_section("statistics", |_| bad.clone()).unwrap_err();
             assert!(matches!(error, ModelError::Manifest { .. }), "{error}");
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
         std::fs::remove_file(&path).unwrap();
-        let error = m.write_section("statistics", &clip(1.0, &hash)).unwrap_err();
+        let error = m.write_section("statistics", |_| clip(1.0, &hash)).unwrap_err();
         assert!(matches!(error, ModelError::Read { .. }), "{error}");
     }
 

@@ -97,7 +97,7 @@ impl Judging {
             by_distance.add(&self.scratch, self.strata, metres, &frame.anomaly)?;
         }
         if let Some(images) = &mut self.per_image {
-            let mut alone = Tally::new(self.strata, None)?;
+            let mut alone = Tally::new(self.strata, None, 1)?;
             alone.add(fold, &self.scratch, &frame.anomaly)?;
             images.push(ImageFigures::of(&alone.curve(|_| true, &[TPR])?));
         }

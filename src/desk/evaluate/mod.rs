@@ -16,11 +16,11 @@ use super::Failure;
 use super::data::{Data, DataArgs};
 use super::survey::{Judged, survey};
 use super::walk::{Walk, WalkArgs};
-use crate::config::Parameters;
+use crate::config::{ConfigError, Parameters};
 use crate::images;
 use crate::metrics::reliability::Reliability;
 use crate::model::Model;
-use crate::score::{Fitted, Score, Scoring};
+use crate::score::{Fitted, Score, Scoring, ScoringError};
 use judging::{ByDistance, Fold, Judging};
 use report::{About, Report};
 use tally::{Strata, Tally};
@@ -78,6 +78,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
     if !(args.tpr > 0.0 && args.tpr <= 1.0) {
         bail!("--tpr {}: above 0, at most 1", args.tpr);
     }
+    if args.threshold.is_some_and(|threshold| !threshold.is_finite()) {
+        bail!("--threshold {}: a finite number", args.threshold.unwrap_or_default());
+    }
+    check_place(args.json.as_deref())?;
     let model = Model::load(&args.walk.model)?;
     let mut data = args.data.open(model.taxonomy())?;
     data.with_depth = args.depth;
@@ -99,7 +103,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
         dataset: args.data.title(),
         given: args.threshold,
         tpr: args.tpr,
-        input_size: walk.last().map(|a| a.pipeline.settings().input_size),
+        // Of native sizes each frame has its own, and a calibration is for one.
+        input_size: walk.last().filter(|_| !walk.is_native()).map(|a| a.pipeline.settings().input_size),
+        set: args.data.set(),
     };
     let report = Report::new(judging, survey, about)?;
     publish(&report, args.json.as_deref())?;
@@ -128,13 +134,24 @@ impl Args {
         if self.score == ["all"] {
             // Those whose labels are the network's own: one run is enough for all of them.
             let own = Score::ALL.into_iter().filter(|(score, _)| *score != Score::React);
-            return Ok(own.filter_map(|(score, _)| ready(score).ok()).collect());
+            let given = own.map(|(score, _)| ready(score)).filter(|ready| {
+                let not_given = matches!(
+                    ready,
+                    Err(ConfigError::ClosedSet { .. })
+                        | Err(ConfigError::Scoring {
+                            source: ScoringError::Unfitted(_) | ScoringError::SmlTemperature(_),
+                            ..
+                        })
+                );
+                !not_given
+            });
+            return Ok(given.collect::<Result<_, _>>()?);
         }
         let named = |name: &String| match Score::from_name(name) {
             Some(score) => Ok(score),
             None => {
                 let names = Score::ALL.map(|(_, name)| name).join(", ");
-                bail!("--score {name}: choose one of {names}, or all")
+                bail!("--score {name}: choose one of {names}, or all alone")
             }
         };
         let scores = self.score.iter().map(named).collect::<anyhow::Result<Vec<Score>>>()?;
@@ -166,7 +183,8 @@ impl Args {
         let Some(strata) = Strata::new(data.truth, classes, names.len()) else {
             bail!("{} folds of {classes} classes are more than can be told apart", names.len());
         };
-        let tally = |scoring| Ok((scoring, Tally::new(strata, self.histogram)?));
+        let share = scorings.len();
+        let tally = |scoring| Ok((scoring, Tally::new(strata, self.histogram, share)?));
         Ok(Judging {
             strata,
             tallies: scorings.into_iter().map(tally).collect::<anyhow::Result<_>>()?,
@@ -182,6 +200,15 @@ impl Args {
     }
 }
 
+/// Whether there is a folder for the report, before it is made.
+fn check_place(json: Option<&Path>) -> anyhow::Result<()> {
+    let folder = json.filter(|path| *path != Path::new("-")).and_then(Path::parent);
+    match folder.filter(|folder| *folder != Path::new("") && !folder.is_dir()) {
+        Some(folder) => bail!("--json: {} is no folder: make it first", folder.display()),
+        None => Ok(()),
+    }
+}
+
 /// The report to where it was asked for: a file and the table, or either.
 fn publish(report: &Report, json: Option<&Path>) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
@@ -189,8 +216,9 @@ fn publish(report: &Report, json: Option<&Path>) -> anyhow::Result<()> {
     match json {
         Some(path) if path == Path::new("-") => out.write_all(text()?.as_bytes())?,
         Some(path) => {
-            images::write_atomically(path, text()?.as_bytes())?;
+            // First what cannot fail for want of a folder: a run is not lost for it.
             write!(out, "{report}")?;
+            images::write_atomically(path, text()?.as_bytes())?;
         }
         None => write!(out, "{report}")?,
     }

@@ -83,8 +83,9 @@ pub(super) struct Open {
     /// Scores above it are unknown. Null with folds: each has its own.
     pub threshold: Option<f32>,
     pub threshold_from: String,
-    /// Whether it was chosen on the very pixels it is judged on.
-    pub in_sample: bool,
+    /// Whether it was chosen on the very pixels it is judged on; null where that cannot be told: it was chosen
+    /// on other frames of a set of this name, or on more or fewer.
+    pub in_sample: Option<bool>,
     pub tpr: Option<f64>,
     pub fpr: Option<f64>,
     /// Mean over the images with anomalies of the share of their anomalous pixels that is missed.
@@ -131,6 +132,7 @@ pub(super) struct Rule<'a> {
     pub model: &'a Model,
     pub input_size: Option<Size>,
     pub tpr: f64,
+    pub set: &'a str,
     pub set_sha256: Option<&'a str>,
 }
 
@@ -147,6 +149,7 @@ impl Rule<'_> {
             return Open {
                 threshold: Some(threshold),
                 threshold_from: "--threshold".into(),
+                in_sample: Some(false),
                 ..Open::default()
             };
         }
@@ -154,14 +157,18 @@ impl Rule<'_> {
             return Open {
                 threshold: Some(c.threshold),
                 threshold_from: format!("calibrated on {} ({} frames)", c.set, c.frames),
-                in_sample: c.set_sha256.is_some() && c.set_sha256.as_deref() == self.set_sha256,
+                in_sample: match c.set_sha256.as_deref() {
+                    Some(hash) if Some(hash) == self.set_sha256 => Some(true),
+                    _ if c.set.split(' ').next() == Some(self.set) => None,
+                    _ => Some(false),
+                },
                 ..Open::default()
             };
         }
         Open {
             threshold: reasons.keep("threshold", threshold_at(curve)),
             threshold_from: format!("tpr {} on this very set", self.tpr),
-            in_sample: true,
+            in_sample: Some(true),
             ..Open::default()
         }
     }
@@ -173,17 +180,37 @@ impl Open {
         let Some(threshold) = self.threshold else { return Ok(self) };
         let at = tally.at(threshold, fold)?;
         (self.tpr, self.fpr, self.miss_rate) = (at.tpr, at.fpr, at.miss_rate);
-        if let Some(open) = at.open {
+        self.threshold = at.threshold;
+        let closed = tally.closed(fold)?.and_then(|c| c.miou());
+        // Without a known pixel the known classes have no figures, although each missed anomaly makes a 0.
+        if let Some(open) = at.open.filter(|_| closed.is_some()) {
             self.open_miou = open.open_miou();
             self.open_iou = open.open_iou();
             self.f1 = open.mean_f1();
             self.f1_per_class = open.f1();
             self.iou_open = open.iou_open();
             self.iou_unknown = open.iou_all().last().copied().flatten();
-            let closed = tally.closed(fold)?.and_then(|c| c.miou());
             self.gap = closed.zip(self.open_miou).map(|(closed, open)| closed - open);
         }
         Ok(self)
+    }
+
+    /// Names what is null.
+    fn explain(&self, why: &str, reasons: &mut Reasons) {
+        let Self { tpr, fpr, miss_rate, open_miou, gap, f1, iou_open, iou_unknown, .. } = self;
+        let figures = [
+            ("tpr", tpr),
+            ("fpr", fpr),
+            ("miss_rate", miss_rate),
+            ("open_miou", open_miou),
+            ("gap", gap),
+            ("f1", f1),
+            ("iou_open", iou_open),
+            ("iou_unknown", iou_unknown),
+        ];
+        for (key, _) in figures.into_iter().filter(|(_, value)| value.is_none()) {
+            reasons.keep::<()>(key, Err(why));
+        }
     }
 
     /// The folds' figures, weighted by their images: `None` where a fold has none.
@@ -197,6 +224,7 @@ impl Open {
         let open_miou = mean(&|o| o.open_miou);
         Self {
             threshold_from: format!("tpr {tpr} on the other folds"),
+            in_sample: Some(false),
             tpr: mean(&|o| o.tpr),
             fpr: mean(&|o| o.fpr),
             miss_rate: mean(&|o| o.miss_rate),
@@ -248,15 +276,19 @@ impl FoldReport {
         let open = Open {
             threshold: reasons.keep("threshold", threshold_at(&others)),
             threshold_from: format!("tpr {tpr} on the other folds"),
+            in_sample: Some(false),
             ..Open::default()
         };
         let own = tally.curve(|f| f == index, &Ranked::levels(tpr))?;
+        let ranked = Ranked::of(&own, tally.bins(), &mut reasons);
+        let open = open.judge(tally, |f| f == index)?;
+        open.explain(undefined(&own).unwrap_or("there is no threshold"), &mut reasons);
         Ok(Self {
             fold: fold.name.clone(),
             frames: fold.frames,
             miou: tally.closed(|f| f == index)?.and_then(|c| c.miou()),
-            ranked: Ranked::of(&own, tally.bins(), &mut reasons),
-            open: open.judge(tally, |f| f == index)?,
+            ranked,
+            open,
             undefined: reasons,
         })
     }
@@ -269,14 +301,16 @@ impl Report {
     /// Spilled scores that cannot be read back.
     pub fn new(mut judging: Judging, survey: Survey, about: About<'_>) -> anyhow::Result<Self> {
         let began = Instant::now();
-        let About { model, dataset, given, tpr, input_size } = about;
-        let rule = Rule { given, model, input_size, tpr, set_sha256: survey.set_sha256.as_deref() };
+        let About { model, dataset, set, given, tpr, input_size } = about;
+        let set_sha256 = survey.set_sha256.as_deref();
+        let rule = Rule { given, model, input_size, tpr, set: &set, set_sha256 };
         let mut scores = Vec::new();
         let mut reasons = Reasons::default();
         for (scoring, tally) in &mut judging.tallies {
             scores.push(ScoreReport::new(scoring, tally, &judging.folds, &rule, &mut reasons)?);
         }
         let (_, tally) = judging.tallies.first_mut().context("no score was asked for")?;
+        let quick = tally.bins().is_some();
         let curve = tally.curve(|_| true, &[])?;
         let closed = tally.closed(|_| true)?;
         let first = scores.remove(0);
@@ -312,17 +346,17 @@ impl Report {
             network_share: survey.network_seconds / seconds,
             undefined: reasons,
         };
-        report.say_why(closed.is_some());
+        report.say_why(closed.is_some(), curve.positives, quick);
         Ok(report)
     }
 
     /// Names what else is null.
-    fn say_why(&mut self, classes_are_judged: bool) {
-        let reasons = &mut self.undefined;
-        let mut because = |figures: &[&'static str], reason: &str| {
-            for figure in figures {
-                reasons.keep::<()>(figure, Err(reason));
-            }
+    fn say_why(&mut self, classes_are_judged: bool, anomalous: u64, quick: bool) {
+        let (reasons, open) = (&mut self.undefined, &self.first.open);
+        let mut because = |figures: &[&'static str], why: &str| {
+            figures.iter().for_each(|figure| {
+                reasons.keep::<()>(figure, Err(why));
+            });
         };
         let of_classes =
             ["miou", "iou", "open_miou", "gap", "f1", "iou_open", "open_iou", "f1_per_class", "iou_unknown"];
@@ -331,20 +365,25 @@ impl Report {
         } else if self.miou.is_none() {
             because(&of_classes, "no judged pixel is an inlier");
         }
-        if self.anomalous == 0 {
+        if anomalous == 0 {
             because(&["tpr", "miss_rate"], "no judged pixel is an anomaly");
+        } else if quick {
+            because(&["miss_rate"], "a histogram keeps no images apart");
         }
         if self.ece.is_none() {
-            because(
-                &["ece"],
-                if self.pixels == 0 { "no pixel is judged" } else { "the model has no dataset posterior" },
-            );
+            let no_pixel = "no pixel is judged";
+            because(&["ece"], if self.pixels == 0 { no_pixel } else { "the model has no dataset posterior" });
         }
-        if self.first.open.threshold.is_none() && self.first.folds.is_empty() {
-            let at_one =
-                ["tpr", "fpr", "miss_rate", "open_miou", "gap", "f1", "iou_open", "open_iou", "f1_per_class"];
-            because(&at_one, "no threshold is given, none is calibrated, and none can be chosen on this set");
-        }
+        open.explain(
+            match (self.first.folds.is_empty(), open.threshold) {
+                (false, _) => "it is not defined on every fold: see there",
+                (true, None) => {
+                    "no threshold is given, none is calibrated, and none can be chosen on this set"
+                }
+                (true, Some(_)) => "no judged pixel is an inlier",
+            },
+            reasons,
+        );
     }
 }
 
@@ -363,6 +402,8 @@ fn bin_reports(reliability: &Reliability) -> Vec<BinReport> {
 pub(super) struct About<'a> {
     pub model: &'a Model,
     pub dataset: String,
+    /// Its name alone.
+    pub set: String,
     pub given: Option<f32>,
     pub tpr: f64,
     pub input_size: Option<Size>,

@@ -23,7 +23,12 @@ impl fmt::Display for Report {
             writeln!(f, ", FPR95 {}, best F1 {} %", between(fpr95), between(best_f1))?;
         }
         writeln!(f, "threshold: {}", self.first.open.threshold_from)?;
-        if [&self.first].into_iter().chain(&self.scores).any(|score| score.open.in_sample) {
+        let mut all = [&self.first].into_iter().chain(&self.scores).map(|score| &score.open);
+        let one = self.first.folds.is_empty();
+        if all.clone().any(|open| one && open.in_sample.is_none()) {
+            writeln!(f, "? chosen on frames of a set of this name: these may have been among them")?;
+        }
+        if all.any(|open| open.in_sample == Some(true) && open.threshold.is_some()) {
             writeln!(
                 f,
                 "* chosen on the very pixels it is judged on: no other drive is promised these figures"
@@ -45,7 +50,15 @@ fn row(f: &mut fmt::Formatter<'_>, title: &str, ranked: &Ranked, open: &Open) ->
         Percent(*best_f1)
     )?;
     match open.threshold {
-        Some(threshold) => write!(f, " {threshold:>9.4}{}", if open.in_sample { '*' } else { ' ' })?,
+        Some(threshold) => write!(
+            f,
+            " {threshold:>9.4}{}",
+            match open.in_sample {
+                Some(true) => '*',
+                Some(false) => ' ',
+                None => '?',
+            }
+        )?,
         None => write!(f, " {:>9} ", "-")?,
     }
     let Open { tpr, fpr, open_miou, f1, iou_open, .. } = open;

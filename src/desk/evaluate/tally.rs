@@ -83,21 +83,26 @@ pub(super) struct Tally {
 
 /// What a threshold does.
 pub(super) struct AtThreshold {
+    /// The threshold itself; in a histogram, the edge of its bin.
+    pub threshold: Option<f32>,
     /// `None` without anomalous pixels.
     pub tpr: Option<f64>,
     /// `None` without known pixels.
     pub fpr: Option<f64>,
-    /// Mean over the images with anomalies of the share of theirs that is missed.
+    /// Mean over the images with anomalies of the share of theirs that is missed; not of a histogram.
     pub miss_rate: Option<f64>,
     /// Of the K+1 labels, where classes are judged.
     pub open: Option<Confusion>,
 }
 
 impl Tally {
-    pub fn new(strata: Strata, histogram: Option<u32>) -> Result<Self, RankingError> {
+    /// Exact, or in `histogram` bins; one of so many that `share` the memory.
+    pub fn new(strata: Strata, histogram: Option<u32>, share: usize) -> Result<Self, RankingError> {
+        let all = Limits::default();
+        let limits = Limits { keys_in_memory: all.keys_in_memory / share.max(1), ..all };
         let ranking = match histogram {
             Some(bins) => Ranking::quick(strata.len(), bins)?,
-            None => Ranking::new(strata.len(), Limits::default()),
+            None => Ranking::new(strata.len(), limits),
         };
         Ok(Self { strata, ranking, bins: histogram, anomalies: vec![Anomalies::default(); strata.folds] })
     }
@@ -105,7 +110,8 @@ impl Tally {
     /// A frame's pixels by their strata, all of one fold.
     pub fn add(&mut self, fold: usize, strata: &[u16], scores: &[f32]) -> Result<(), RankingError> {
         let anomalous = strata.iter().zip(scores).filter(|(s, _)| self.strata.is_anomalous(**s));
-        if let Some(anomalies) = self.anomalies.get_mut(fold) {
+        // Quick is also small: only exact scores are kept by image.
+        if let (None, Some(anomalies)) = (self.bins, self.anomalies.get_mut(fold)) {
             anomalies.add(anomalous.map(|(_, score)| *score).collect());
         }
         self.ranking.extend(strata, scores)
@@ -141,7 +147,13 @@ impl Tally {
         let chosen = self.anomalies.iter().enumerate().filter(|(of, _)| fold(*of)).map(|(_, a)| a);
         let (missed, images) = chosen.fold((0.0, 0), |(m, n), a| (m + a.missed(threshold), n + a.images()));
         let miss_rate = (images > 0).then(|| missed / images as f64);
-        Ok(AtThreshold { tpr: share(found, anomalous), fpr: share(alarms, known), miss_rate, open })
+        Ok(AtThreshold {
+            threshold: self.ranking.counted(threshold),
+            tpr: share(found, anomalous),
+            fpr: share(alarms, known),
+            miss_rate,
+            open,
+        })
     }
 
     /// The closed-set confusion, where classes are judged: known pixels by their class and the network's.
