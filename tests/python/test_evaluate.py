@@ -122,7 +122,7 @@ def test_figures_are_scikit_learns(model, dataset, tmp_path):
 def test_a_threshold_of_ones_own(model, dataset, tmp_path):
     got = said(run("evaluate", model, dataset, "--json", "--threshold", "-1.5"))
     scores, labels, truth = pooled(pixels(model, dataset, tmp_path / "out"))
-    assert got["threshold"] == -1.5 and not got["in_sample"]
+    assert got["threshold"] == -1.5 and got["in_sample"] is False
     assert got["tpr"] == pytest.approx((scores[truth == UNKNOWN] > -1.5).mean())
     assert got["fpr"] == pytest.approx((scores[truth != UNKNOWN] > -1.5).mean())
     assert got["open_miou"] == pytest.approx(opened(scores, labels, truth, -1.5)[0])
@@ -146,6 +146,20 @@ def test_folds_take_the_threshold_from_each_other(model, dataset, tmp_path):
     weighted = sum(f["frames"] * f["open_miou"] for f in got["folds"]) / 5
     assert got["open_miou"] == pytest.approx(weighted) and got["threshold"] is None
     assert got["undefined"]["threshold"] == "each fold has its own"
+
+
+def test_a_fold_without_anomalies_says_what_it_lacks(model, dataset):
+    for name in FRAMES[:2]:
+        for folder, value in [("labels", 0), ("ood", 0)]:
+            path = dataset / folder / f"{name}.png"
+            truth = np.asarray(Image.open(path)).copy()
+            truth[truth == (UNKNOWN if folder == "labels" else 1)] = value
+            Image.fromarray(truth).save(path)
+    got = said(run("evaluate", model, dataset, "--json", "--folds", "by-prefix"))
+    clean, other = got["folds"]
+    assert clean["tpr"] is None and clean["undefined"]["tpr"] == "no judged pixel is an anomaly"
+    assert other["threshold"] is None and "no judged pixel is an anomaly" in other["undefined"]["threshold"]
+    assert got["open_miou"] is None and "every fold" in got["undefined"]["open_miou"]
 
 
 def test_many_scores_of_one_run(model, dataset, tmp_path):
@@ -174,6 +188,12 @@ def test_a_histogram_bounds_what_is_exact(model, dataset):
     exact = said(run("evaluate", model, dataset, "--json"))
     rough = said(run("evaluate", model, dataset, "--json", "--histogram", "4096"))
     assert rough["histogram"]["ap"][0] < rough["histogram"]["ap"][1], "bins so fine would show nothing"
+    # A threshold is judged at the edge of its bin, and the report names that edge.
+    edge = said(run("evaluate", model, dataset, "--json", "--histogram", "64", "--threshold", "-1.9"))
+    assert edge["threshold"] != -1.9 and edge["miss_rate"] is None and "images" in edge["undefined"]["miss_rate"]
+    there = said(run("evaluate", model, dataset, "--json", "--threshold", edge["threshold"]))
+    for figure in ["tpr", "fpr", "open_miou", "f1"]:
+        assert edge[figure] == pytest.approx(there[figure])
     for figure in ["ap", "auroc", "fpr95", "best_f1"]:
         low, high = rough["histogram"][figure]
         assert low <= exact[figure] <= high and low <= rough[figure] <= high
@@ -232,6 +252,15 @@ def test_calibrate_writes_a_block_the_node_can_use(model, dataset, tmp_path):
     report = said(run("evaluate", model, dataset, "--json"))
     assert report["threshold"] == pytest.approx(got["threshold"]) and report["tpr"] == pytest.approx(got["tpr"])
     assert report["in_sample"], "the hash tells that it is judged where it was chosen"
+    part = said(run("evaluate", model, dataset, "--json", "--only", "a_"))
+    assert part["threshold"] == report["threshold"] and part["in_sample"] is None, "some of them, or others?"
+
+    # A second score leaves the first where it is.
+    said(run("calibrate", model, dataset, "--json", "--write", "--score", "msp"))
+    assert model.read_text().count("model_sha256") == 2
+    for words, options in [("none of the manifest's input_sizes", ["--input-size", "32x24"]), ("whole pictures", ["--region", "0,0,32,32"])]:
+        done = run("calibrate", model, dataset, "--write", *options)
+        assert done.returncode == 2 and words in done.stderr, done.stderr
 
     # Another file under the manifest: refused by all but the one who can mend it.
     onnx = tmp_path / "tiny.onnx"
@@ -255,6 +284,9 @@ def test_conformal(model, dataset):
     assert "exchangeable" in got["assumptions"]
     done = run("calibrate", model, dataset, "--method", "conformal", "--alpha", "0.05")
     assert done.returncode == 2 and "at least 19 are needed" in done.stderr
+    # 1 - 0.8 is a little less than 0.2, for which 4 images are enough.
+    done = run("calibrate", model, dataset, "--json", "--method", "conformal", "--tpr", "0.8", "--only", "b")
+    assert done.returncode == 2 and "at least 4 are needed" in done.stderr
     done = run("calibrate", model, dataset, "--alpha", "0.05")
     assert done.returncode == 2 and "--method conformal" in done.stderr
     shown = subprocess.run([BIN / "open-set", "calibrate", "--help"], capture_output=True, text=True).stdout
@@ -269,6 +301,10 @@ def test_what_is_wrong_with_the_set(model, dataset):
     refused("above 0, at most 1", "--tpr", "1.5")
     refused("no frame of", "--only", "c_")
     refused("choose one of", "--score", "guess")
+    refused("fit", "--score", "all", "--fit", "guess")
+    refused("temperature", "--score", "all", "--temperature", "0")
+    refused("a finite number", "--threshold", "nan")
+    refused("make it first", "--json", dataset / "no/such/report.json")
     (dataset / "images/b_1.png").write_bytes(b"no picture")
     done = run("evaluate", model, dataset, "--json")
     got = said(done, code=1)
