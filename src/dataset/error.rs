@@ -177,6 +177,14 @@ pub enum DatasetError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A link that leads out of a folder and into it again.
+    #[error("{} leads back to {}, which it lies in: take the link away", .path.display(), .to.display())]
+    Loop {
+        /// The link, or a folder behind it.
+        path: PathBuf,
+        /// Where it leads, links resolved.
+        to: PathBuf,
+    },
     /// A file that cannot be read or decoded; it is named.
     #[error(transparent)]
     Image(#[from] ImagesError),

@@ -89,6 +89,10 @@ impl Maps {
         let ((mut labels, labels_file), (ood, ood_file)) = (labels, ood);
         check_size(ood_file, size(&ood), labels_file, size(&labels))?;
         for (at, (label, &ood)) in labels.data.iter_mut().zip(&ood.data).enumerate() {
+            if *label == IGNORE || ood == IGNORE {
+                *label = IGNORE;
+                continue;
+            }
             if let Some(unknown) = self.unknown
                 && (*label == unknown) != (ood == 1)
             {
@@ -101,9 +105,6 @@ impl Maps {
                     y: at / labels.width,
                     unknown,
                 });
-            }
-            if ood == IGNORE {
-                *label = IGNORE;
             }
         }
         Ok(labels)

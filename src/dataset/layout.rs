@@ -105,11 +105,26 @@ fn list(root: &Path, files: &Files) -> Result<ById, DatasetError> {
     Ok(found)
 }
 
-/// Every file below `folder`, links followed, in the order of names.
+/// Every file below `folder`, links followed, in the order of names. A link back to a folder it lies in would
+/// give its files again and again: it is an error.
 pub(super) fn walk(
     folder: &Path,
     each: &mut impl FnMut(PathBuf) -> Result<(), DatasetError>,
 ) -> Result<(), DatasetError> {
+    walk_in(folder, &mut Vec::new(), each)
+}
+
+/// `above`: the folders on the way here, links resolved.
+fn walk_in(
+    folder: &Path,
+    above: &mut Vec<PathBuf>,
+    each: &mut impl FnMut(PathBuf) -> Result<(), DatasetError>,
+) -> Result<(), DatasetError> {
+    let real = folder.canonicalize().map_err(|source| DatasetError::Walk { path: folder.into(), source })?;
+    if above.contains(&real) {
+        return Err(DatasetError::Loop { path: folder.into(), to: real });
+    }
+    above.push(real);
     for path in entries(folder)? {
         // Any file could be one of the set's, so any name must be one that a hash line can hold.
         match path.file_name().and_then(|name| name.to_str()) {
@@ -118,11 +133,12 @@ pub(super) fn walk(
             _ => return Err(DatasetError::FileName { path }),
         }
         if path.is_dir() {
-            walk(&path, each)?;
+            walk_in(&path, above, each)?;
         } else {
             each(path)?;
         }
     }
+    above.pop();
     Ok(())
 }
 

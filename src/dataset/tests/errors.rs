@@ -99,7 +99,7 @@ fn two_variants_in_one_set_are_refused() {
 #[test]
 fn label_and_mask_that_contradict_each_other_are_refused() {
     let options = Options { classes: Some(2), ..Options::default() };
-    for (labels, at) in [([0, 2, 2, 0], 2), ([0, 1, 255, 0], 1), ([2, 2, 255, 0], 0)] {
+    for (labels, at) in [([0, 2, 255, 2], 3), ([0, 1, 255, 0], 1), ([2, 2, 255, 0], 0)] {
         let tree = folder().gray("labels/a.png", &labels);
         let error = tree.error("folder", &options);
         assert!(error.starts_with(&format!("labels/a.png holds {} at ({at}, 0)", labels[at])), "{error}");
@@ -139,6 +139,23 @@ fn what_is_no_picture_is_named() {
     );
     let error = folder().colours("ood/a.png", &[[0; 3]; 4]).error("folder", &Options::default());
     assert!(error.starts_with("ood/a.png holds colour of 8 bits"), "{error}");
+}
+
+/// Also through a folder elsewhere; a link to another folder is as good as the folder.
+#[cfg(unix)]
+#[test]
+fn a_link_back_to_where_it_lies_is_refused() {
+    use std::os::unix::fs::symlink;
+    let tree = folder().bytes("elsewhere/notes.txt", b"");
+    symlink(tree.root().join("elsewhere"), tree.root().join("images/more")).unwrap();
+    symlink(tree.root().join("elsewhere"), tree.root().join("images/most")).unwrap();
+    tree.open("folder", &Options::default()).unwrap();
+    symlink(tree.root().join("images"), tree.root().join("elsewhere/back")).unwrap();
+    let error = tree.error("folder", &Options::default());
+    assert!(
+        error.starts_with("images/more/back leads back to ") && error.contains("images, which"),
+        "{error}"
+    );
 }
 
 #[cfg(unix)]

@@ -217,3 +217,13 @@ fn folder_takes_labels_or_a_mask_or_both() {
         assert_eq!(tree.read("folder", &Options::default()), pairs([(id, &expected)]));
     }
 }
+
+#[test]
+fn what_either_map_of_a_folder_ignores_is_ignored() {
+    let tree = Tree::new()
+        .image("images/a.png")
+        .gray("labels/a.png", &[11, I, 3, 11])
+        .gray("ood/a.png", &[I, 1, 0, 1]);
+    let options = Options { classes: Some(11), ..Options::default() };
+    assert_eq!(tree.read("folder", &options), pairs([("a", &[I, I, 3, 11])]));
+}
