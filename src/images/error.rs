@@ -51,6 +51,16 @@ pub enum ImagesError {
         /// What would be read.
         wanted: &'static str,
     },
+    /// A header that asks for more memory than there may be.
+    #[error("{name} is {width}x{height}, over {} pixels: is it damaged?", super::MAX_PIXELS)]
+    TooLarge {
+        /// File or topic.
+        name: String,
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+    },
     /// Pixels and size disagree.
     #[error("{got} bytes of pixels, but {width}x{height}x{channels} take {expected}")]
     Length {

@@ -31,6 +31,9 @@ pub use rgb::to_rgb;
 /// The quality of every JPEG written here: that of OpenCV and of ROS's `compressed_image_transport`.
 pub const JPEG_QUALITY: u8 = 95;
 
+/// No camera has as many pixels; a broken header may ask for more memory than there is.
+pub(crate) const MAX_PIXELS: u64 = 1 << 28;
+
 /// A colour picture, tightly packed: red, green, blue; row 0 is the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rgb {
@@ -102,7 +105,7 @@ pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<Rgb, ImagesError> {
 /// The bytes of a label map or mask, exactly as stored: nothing is scaled, looked up or turned.
 ///
 /// # Errors
-/// As [`decode_rgb`]; and a picture of colour, palette, alpha, or of any depth but 8 bits, whose values
+/// As [`decode_rgb`]; a PNG of more than 2^28 pixels, before it is decoded; and a picture of colour, palette, alpha, or of any depth but 8 bits, whose values
 /// could only be guessed.
 pub fn decode_gray(bytes: &[u8], name: &str) -> Result<Gray, ImagesError> {
     let wanted = "labels and masks are gray of 8 bits";
@@ -149,6 +152,11 @@ fn decode_stored(
     gray_bits: &[u8],
     wanted: &'static str,
 ) -> Result<Stored, ImagesError> {
+    if let Some((width, height)) = png::size(bytes)
+        && u64::from(width) * u64::from(height) > MAX_PIXELS
+    {
+        return Err(ImagesError::TooLarge { name: name.into(), width, height });
+    }
     if let Some(got) = png::surprise(bytes, gray_bits) {
         return Err(ImagesError::Layout { name: name.into(), got, wanted });
     }

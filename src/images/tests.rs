@@ -315,3 +315,14 @@ fn resampling_is_opencvs() {
         }
     }
 }
+
+/// Only the header is large: nothing of that size is asked for.
+#[test]
+fn a_png_that_says_it_is_huge_is_refused() {
+    let mut bytes = Vec::new();
+    encode_png_gray(&[1], 1, 1, &mut bytes).unwrap();
+    bytes[16..24].copy_from_slice(&[0, 0, 0x40, 0, 0, 0, 0x40, 1]);
+    let said = "x is 16384x16385, over 268435456 pixels: is it damaged?";
+    assert_eq!(decode_gray(&bytes, "x").unwrap_err().to_string(), said);
+    assert_eq!(decode_gray16(&bytes, "x").unwrap_err().to_string(), said);
+}

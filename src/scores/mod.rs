@@ -12,13 +12,10 @@ mod npy;
 
 use std::path::{Path, PathBuf};
 
-use crate::images::{self, ImagesError};
+use crate::images::{self, ImagesError, MAX_PIXELS};
 
 /// What a score file's name ends in.
 pub const EXTENSIONS: [&str; 4] = ["npy", "hdf5", "h5", "png"];
-
-/// No camera has as many pixels; a broken header may ask for more memory than there is.
-const MAX_PIXELS: u64 = 1 << 28;
 
 /// The scores of one frame; row 0 is the top.
 #[derive(Debug, Clone, PartialEq)]
