@@ -12,8 +12,8 @@
 //! Two sizes matter, in this order: predictions below one are dropped, objects below the other are ignored,
 //! that is, their pixels count nowhere, not in the predictions over them either.
 //!
-//! Deviation: the evaluation code published with the benchmark counts as FP a prediction of too small an
-//! adjusted IoU; the paper's definition, PPV, is what is counted here.
+//! False alarms are counted by PPV in the paper and in the evaluation code published with the benchmark
+//! (`prec_pred`); an early copy of that code went by an adjusted IoU, and its figures differ.
 //!
 //! Shares are kept as whole numbers of pixels and compared as such: in floating point .05 steps miss
 //! their own multiples. Sums are whole numbers too, so frames may come in any order, and by shards.
