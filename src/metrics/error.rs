@@ -36,10 +36,7 @@ pub enum RankingError {
         theirs: String,
     },
     /// Disk full, no such folder, no rights.
-    #[error(
-        "cannot write scores to {}: {source}; free about 3 bytes a score there, or choose another folder",
-        .path.display()
-    )]
+    #[error("cannot write scores to {}: {source}{}", .path.display(), advice(.source))]
     Write {
         /// The file.
         path: PathBuf,
@@ -81,4 +78,27 @@ pub enum RankingError {
         /// What is wrong.
         what: &'static str,
     },
+}
+
+/// Room helps against a full disk alone.
+fn advice(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::StorageFull => "; free about 3 bytes a score there, or choose another folder",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind::{NotFound, StorageFull};
+
+    #[test]
+    fn only_a_full_disk_is_to_be_freed() {
+        let says = |kind: std::io::ErrorKind| {
+            RankingError::Write { path: "x".into(), source: kind.into() }.to_string()
+        };
+        assert!(says(StorageFull).contains("; free about 3 bytes"), "{}", says(StorageFull));
+        assert!(!says(NotFound).contains("free"), "{}", says(NotFound));
+    }
 }
