@@ -48,7 +48,8 @@ struct Found {
 }
 
 /// The frames of the folders, by name. Files belong together by their names without extensions, wherever they
-/// lie below the folders; where a name comes twice, by their paths below them.
+/// lie below the folders; where a name comes twice, by their paths below them. Dot files, and what lies in dot
+/// folders, are what file managers leave behind.
 pub fn find(scores: &Path, labels: &Path, depth: Option<&Path>) -> Result<Vec<Pair>, PairsError> {
     let is_score = |file: &Path| {
         let name = file.to_string_lossy();
@@ -108,6 +109,7 @@ fn list(
 ) -> Result<Vec<Found>, PairsError> {
     let mut files = Vec::new();
     walk(folder, &wanted, &mut files)?;
+    files.retain(|file| !is_hidden(file.strip_prefix(folder).unwrap_or(file)));
     if files.is_empty() {
         return Err(PairsError::Empty { what, folder: folder.into(), ends: extensions.into() });
     }
@@ -119,6 +121,10 @@ fn list(
         Found { path: parent.join(&stem).to_string_lossy().into_owned(), stem, file }
     });
     Ok(found.collect())
+}
+
+fn is_hidden(below: &Path) -> bool {
+    below.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'))
 }
 
 fn has_extension(file: &Path, extension: &str) -> bool {
@@ -190,6 +196,13 @@ mod tests {
         let pairs = pairs(&files).unwrap();
         assert_eq!(pairs.len(), 1);
         assert!(pairs[0].name == "a" && pairs[0].scores.ends_with("a.anomaly.npy"));
+    }
+
+    #[test]
+    fn what_file_managers_leave_behind_is_no_frame() {
+        let files =
+            ["scores/a.npy", "scores/._a.npy", "labels/a.png", "labels/._a.png", "labels/.trash/a.png"];
+        assert_eq!(names(&files), ["a"]);
     }
 
     #[test]
