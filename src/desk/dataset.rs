@@ -3,12 +3,13 @@
 use std::fmt;
 use std::fs;
 use std::io::{ErrorKind, Write};
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -43,7 +44,8 @@ pub(super) struct Args {
     /// Folder of PNGs with alpha, one object each (walked to its leaves).
     #[arg(long, value_name = "DIR")]
     cutouts: PathBuf,
-    /// A folder that is empty or not there yet.
+    /// A folder that is empty or not there yet. Until the set is whole it is called OUT.part, and stays so where
+    /// an input failed.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// What all choices follow from.
@@ -64,7 +66,7 @@ pub(super) struct Args {
     horizon: f64,
     /// The first frames only.
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    limit: Option<NonZeroUsize>,
 }
 
 /// What `paste.json` says: enough to trace every object, and to make the set again.
@@ -107,13 +109,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
     let dataset = Dataset::open(&args.dataset, &args.root, &options)?;
     let (classes, ground) = classes(&dataset, args.classes)?;
     let cutouts = Cutouts::read(&args.cutouts)?;
-    must_be_empty(&args.out)?;
+    let place = Place::make(args)?;
     for (file, what) in &cutouts.left_out {
         eprintln!("left out: {file} is no cut-out, {what}");
     }
 
     let samples = dataset.samples();
-    let samples = &samples[..args.limit.map_or(samples.len(), |limit| limit.min(samples.len()))];
+    let samples = &samples[..args.limit.map_or(samples.len(), |limit| limit.get().min(samples.len()))];
     let ids: Vec<&str> = samples.iter().map(|sample| sample.id.as_str()).collect();
     let clean = paste::clean(&ids, args.clean, args.seed);
     let mut progress = Progress::new(Some((samples.len() + cutouts.failed.len()) as u64));
@@ -121,8 +123,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
         progress.done(file, Err(error.into()));
     }
 
-    let maker =
-        Maker { dataset: &dataset, classes, ground, cutouts: &cutouts.found, settings: &settings, args };
+    let maker = Maker {
+        dataset: &dataset,
+        classes,
+        ground,
+        cutouts: &cutouts.found,
+        settings: &settings,
+        seed: args.seed,
+        folder: &place.part,
+    };
     let progress = Mutex::new(progress);
     let frames: Vec<Frame<'_>> = samples
         .par_iter()
@@ -151,8 +160,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
         cutouts: &cutouts.hash_lines,
         frames,
     };
-    images::write_atomically(&args.out.join(RECORD), &serde_json::to_vec_pretty(&record)?)?;
-    writeln!(std::io::stdout(), "{}: {record}", args.out.display())?;
+    images::write_atomically(&place.part.join(RECORD), &serde_json::to_vec_pretty(&record)?)?;
+    let part = place.part.display();
+    ensure!(
+        !record.is_in_vain(),
+        "no frame had ground to stand on for an object of a size that can be seen, so none has one ({part} is \
+         left): is the --horizon too low, or the --scale too small?"
+    );
+    if failures.is_empty() {
+        place.finish()?;
+        writeln!(std::io::stdout(), "{}: {record}", args.out.display())?;
+    } else {
+        eprintln!("{part} keeps its name: the set is not whole without what failed");
+        writeln!(std::io::stdout(), "{part}: {record}")?;
+    }
     Ok(failures)
 }
 
@@ -175,20 +196,62 @@ fn classes(dataset: &Dataset, given: Option<u8>) -> anyhow::Result<(u8, Vec<u8>)
     }
 }
 
-/// Two sets in one folder would be neither.
-fn must_be_empty(out: &Path) -> anyhow::Result<()> {
-    match fs::read_dir(out) {
-        Ok(mut entries) => {
+/// Where the set goes: it is made beside its place, so that a run that is killed leaves none that reads as whole.
+struct Place {
+    /// With links resolved.
+    out: PathBuf,
+    part: PathBuf,
+}
+
+impl Place {
+    /// Makes `OUT.part`. Errors are the option's, not the disk's: nothing is begun yet.
+    fn make(args: &Args) -> anyhow::Result<Self> {
+        let typed = args.out.display();
+        let cannot = |error| anyhow!("cannot write to {typed}: {error}");
+        let out = real(&args.out).map_err(cannot)?;
+        for (option, folder) in [("--root", &args.root), ("--cutouts", &args.cutouts)] {
+            let inside = out.starts_with(real(folder).map_err(cannot)?);
             ensure!(
-                entries.next().is_none(),
-                "{} is not empty: give a folder for this set alone",
-                out.display()
+                !inside,
+                "--out {typed} lies in {option} {}: what is read stays as it is",
+                folder.display()
             );
-            Ok(())
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("cannot write to {}", out.display())),
+        match fs::read_dir(&out) {
+            Ok(mut entries) => {
+                // Two sets in one folder would be neither.
+                ensure!(entries.next().is_none(), "{typed} is not empty: give a folder for this set alone");
+                // Now and not at the end, so that what can never be replaced is told before the first frame.
+                fs::remove_dir(&out).map_err(cannot)?;
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && !out.is_symlink() => {}
+            Err(error) => return Err(cannot(error)),
+        }
+        let part = out.with_added_extension("part");
+        ensure!(part != out, "--out {typed} names no folder");
+        let made = out.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::create_dir(&part));
+        made.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                anyhow!("{} is there: an earlier run left it, not whole; remove it", part.display())
+            }
+            _ => cannot(error),
+        })?;
+        Ok(Self { out, part })
     }
+
+    /// The set is whole.
+    fn finish(self) -> Result<(), ImagesError> {
+        let Self { out, part } = self;
+        fs::rename(&part, &out).map_err(|source| ImagesError::Unwritable { path: out, source })
+    }
+}
+
+/// The path without links, as far as it is there.
+fn real(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let there = path.ancestors().find_map(|folder| Some((folder, folder.canonicalize().ok()?)));
+    let missing = |folder| path.strip_prefix(folder).unwrap_or(Path::new("")).components();
+    Ok(there.map_or(path.clone(), |(folder, real)| real.components().chain(missing(folder)).collect()))
 }
 
 /// All that a frame is made of but the frame.
@@ -198,7 +261,8 @@ struct Maker<'a> {
     ground: Vec<u8>,
     cutouts: &'a [Cutout],
     settings: &'a Settings,
-    args: &'a Args,
+    seed: u64,
+    folder: &'a Path,
 }
 
 impl Maker<'_> {
@@ -209,7 +273,7 @@ impl Maker<'_> {
         let pasted = if clean {
             Pasted { labels: truth.labels, objects: Vec::new(), rgb }
         } else {
-            let mut rng = paste::generator(self.args.seed, &sample.id);
+            let mut rng = paste::generator(self.seed, &sample.id);
             paste::paste(&scene, self.cutouts, self.settings, &mut rng)?
         };
         self.write(&sample.id, &pasted)?;
@@ -228,7 +292,7 @@ impl Maker<'_> {
     }
 
     fn put(&self, kind: &str, id: &str, png: &[u8]) -> anyhow::Result<()> {
-        let path = self.args.out.join(kind).join(format!("{id}.png"));
+        let path = self.folder.join(kind).join(format!("{id}.png"));
         let folder = path.parent().unwrap_or(&path);
         fs::create_dir_all(folder)
             .map_err(|source| ImagesError::Unwritable { path: folder.into(), source })?;
@@ -236,12 +300,25 @@ impl Maker<'_> {
     }
 }
 
+impl Record<'_> {
+    /// Frames that were to have objects and have none.
+    fn bare(&self) -> usize {
+        self.frames.iter().filter(|frame| !frame.clean && frame.objects.is_empty()).count()
+    }
+
+    /// Objects were wanted, and there are none.
+    fn is_in_vain(&self) -> bool {
+        self.bare() > 0 && self.frames.iter().all(|frame| frame.objects.is_empty())
+    }
+}
+
 impl fmt::Display for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clean = self.frames.iter().filter(|frame| frame.clean).count();
         let objects: usize = self.frames.iter().map(|frame| frame.objects.len()).sum();
-        let (frames, cutouts) = (self.frames.len(), self.cutouts.len());
-        write!(f, "{frames} frames, {clean} of them clean, {objects} objects of {cutouts} cut-outs")
+        let (frames, bare, cutouts) = (self.frames.len(), self.bare(), self.cutouts.len());
+        write!(f, "{frames} frames, {clean} of them clean, {bare} without a place for an object; ")?;
+        write!(f, "{objects} objects of {cutouts} cut-outs")
     }
 }
 

@@ -68,7 +68,7 @@ def test_pictures_labels_and_masks(camvid, cutouts, tmp_path):
     done = paste(camvid, cutouts, out)
     assert done.returncode == 0, done.stderr
     assert "left out: photo.png is no cut-out, it holds 3 channels of 8 bits" in done.stderr
-    assert "20 frames, 2 of them clean" in done.stdout and "2 cut-outs" in done.stdout
+    assert "20 frames, 2 of them clean, 0 without a place" in done.stdout and "2 cut-outs" in done.stdout
 
     record = json.loads((out / "paste.json").read_text())
     assert [frame["id"] for frame in record["frames"]] == IDS
@@ -145,9 +145,35 @@ def test_an_unreadable_frame_is_named_and_the_others_are_made(camvid, cutouts, t
     done = paste(camvid, cutouts, tmp_path / "out")
     assert done.returncode == 1
     assert f"{IDS[4]}.png is no image" in done.stderr and "broken.png is no image" in done.stderr
-    record = json.loads((tmp_path / "out/paste.json").read_text())
+    part = tmp_path / "out.part"
+    assert not (tmp_path / "out").exists() and f"{part} keeps its name" in done.stderr
+    record = json.loads((part / "paste.json").read_text())
     assert [frame["id"] for frame in record["frames"]] == IDS[:4] + IDS[5:]
-    assert len(list((tmp_path / "out/images").iterdir())) == 19
+    assert len(list((part / "images").iterdir())) == 19
+
+    again = paste(camvid, cutouts, tmp_path / "out")
+    assert again.returncode == 2 and f"{part} is there: an earlier run left it" in again.stderr
+
+
+def test_the_set_has_its_name_when_it_is_whole(camvid, cutouts, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    for out in "not/there", "link":
+        assert paste(camvid, cutouts, tmp_path / out, "--limit", "2").returncode == 0
+        assert (tmp_path / out / "paste.json").exists() and not list(tmp_path.rglob("*.part"))
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_frames_without_a_place_are_counted_and_nothing_but_them_is_an_error(camvid, cutouts, tmp_path):
+    for name in IDS[1:]:  # too small for any object
+        Image.fromarray(np.zeros((8, 16, 3), np.uint8)).save(camvid / f"test/images/{name}.png")
+        Image.fromarray(np.full((8, 16), ROAD, np.uint8)).save(camvid / f"test/labels/{name}.png")
+    done = paste(camvid, cutouts, tmp_path / "out", "--clean", "0")
+    assert done.returncode == 0 and "20 frames, 0 of them clean, 19 without a place" in done.stdout, done.stderr
+    done = paste(camvid, cutouts, tmp_path / "none", "--clean", "0", "--scale", "0.01")
+    assert done.returncode == 2 and "no frame had ground to stand on" in done.stderr
+    assert not (tmp_path / "none").exists() and f"{tmp_path / 'none.part'} is left" in done.stderr
+    assert paste(camvid, cutouts, tmp_path / "clean", "--clean", "1").returncode == 0
 
 
 def test_what_cannot_be_asked_for(camvid, cutouts, tmp_path):
@@ -169,3 +195,14 @@ def test_what_cannot_be_asked_for(camvid, cutouts, tmp_path):
     out.mkdir()
     (out / "note.txt").write_text("mine")
     assert f"{out} is not empty" in refused()
+    assert "invalid value '0' for '--limit" in refused("--limit", "0")
+
+    def refused_there(out):
+        done = paste(camvid, cutouts, out)
+        assert done.returncode == 2 and not list(tmp_path.rglob("*.part")), done.stderr
+        return done.stderr
+
+    assert "Not a directory" in refused_there(out / "note.txt")
+    assert "lies in --root" in refused_there(camvid / "new/set")
+    (tmp_path / "link").symlink_to(cutouts)
+    assert "lies in --cutouts" in refused_there(tmp_path / "link/set")
