@@ -1,5 +1,6 @@
 """`open-set metrics` from outside: against scikit-learn, and against the component metrics written here in NumPy."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -43,6 +44,10 @@ def save_hdf5(path, array, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
         file.create_dataset("value", data=array, **options)
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def scene(seed):
@@ -363,12 +368,23 @@ def test_parts_that_do_not_belong_together(frames, tmp_path):
     refused("cannot read scores from", "--merge", part.rename(tmp_path / "moved.json"))
     (tmp_path / "d.json").write_text("{}")
     refused("d.json is no partial result of this version", "--merge", tmp_path / "d.json")
+    measure(root, "--partial", part)
+    (tmp_path / "e.json").write_text(part.read_text().replace('"ignored": ', '"ignored": 1'))
+    refused("e.json is damaged: its text does not make the SHA-256", "--merge", tmp_path / "e.json")
+    theirs = digest(tmp_path / "b.json.scores")
+    np.save(root / "scores/frame_0.npy", -np.load(root / "scores/frame_0.npy"))
+    measure(root, "--partial", other)
     (tmp_path / "a.json.scores").rename(tmp_path / "b.json.scores")
+    words = f"b.json.scores has the SHA-256 {theirs}, but {other} belongs with "
+    assert json.loads(other.read_text())["scores_sha256"] in refused(words, "--merge", other)
     measure(root, "--histogram", 64, "--partial", part)
+    assert json.loads(part.read_text())["scores_sha256"] == digest(tmp_path / "a.json.scores")
+    assert not list(tmp_path.glob("*.new"))
     whole = (tmp_path / "a.json.scores").read_bytes()
     (tmp_path / "a.json.scores").write_bytes(whole[:-9])
     refused("cut off", "--merge", part)
     files = ["--scores", root / "scores", "--labels", root / "labels"]
+    refused("folder is not there", *files, "--partial", tmp_path / "no/such.json")
     refused("the best pixel F1 of a part", *files, "--components", "anomaly-track", "--partial", part)
     refused("cannot be used with", *files, "--merge", part)
 

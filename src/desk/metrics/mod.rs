@@ -81,6 +81,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Vec<Failure>> {
+    if let Some(file) = &args.partial {
+        let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        anyhow::ensure!(folder.is_dir(), "--partial {}: its folder is not there: make it", file.display());
+    }
     let (mut tally, threshold) = match (&args.scores, &args.labels) {
         (Some(scores), Some(labels)) => measure(args, scores, labels)?,
         _ => merge(&args.merge)?,

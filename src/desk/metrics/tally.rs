@@ -1,24 +1,29 @@
 //! What frames come to together; saved for a run over another shard, merged with what that has saved.
 //!
 //! A partial result is two files: FILE (JSON: settings, frames, counts, components) and FILE.scores (the ranking).
+//! FILE carries its own SHA-256 and that of its FILE.scores: figures of files that were changed, or of two runs,
+//! would look like any others.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::super::Failure;
 use super::super::figures::{ImageFigures, TPR};
 use super::frame::{Frame, STRATA, side};
 use super::settings::Settings;
-use crate::images::write_atomically;
+use crate::hex::hex;
+use crate::images::{ImagesError, write_atomically};
 use crate::metrics::components::Components;
 use crate::metrics::curve::Curve;
 use crate::metrics::ranking::{Limits, Ranking, RankingError, Side};
 
 /// Told in each file, and changed with the meaning of what is in it.
-const FORMAT: &str = "open-set metrics, partial result 1";
+const FORMAT: &str = "open-set metrics, partial result 2";
 
 /// Why partial results do not come together.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +32,12 @@ pub enum TallyError {
     Unreadable { file: PathBuf, source: std::io::Error },
     #[error("{} is no partial result of this version: {reason}", .file.display())]
     Foreign { file: PathBuf, reason: String },
-    #[error("{} has {scores} scores, but {} speaks of {pixels} pixels: copy both files again",
+    #[error("{} is damaged: its text does not make the SHA-256 it carries: copy or compute it again",
+        .file.display())]
+    Damaged { file: PathBuf },
+    #[error("{} has the SHA-256 {got}, but {} belongs with {named}: they are of two runs; copy both files again",
         .ranking.display(), .file.display())]
-    Apart { file: PathBuf, ranking: PathBuf, pixels: u64, scores: u64 },
+    Apart { file: PathBuf, ranking: PathBuf, got: String, named: String },
     #[error("{} was made with {theirs}, the others with {ours}: make all with the same options", .file.display())]
     Settings { file: PathBuf, ours: String, theirs: String },
     #[error("{} holds the frame {name}, which was there already: each frame counts once", .file.display())]
@@ -48,6 +56,10 @@ pub struct Tally {
 #[derive(Serialize, Deserialize)]
 pub struct State {
     format: String,
+    /// Of this file's text with nothing here.
+    sha256: String,
+    /// Of FILE.scores.
+    scores_sha256: String,
     pub settings: Settings,
     /// By name, so that their order is the same however they came.
     pub frames: BTreeMap<String, Option<ImageFigures>>,
@@ -65,6 +77,8 @@ impl Tally {
         };
         let state = State {
             format: FORMAT.into(),
+            sha256: String::new(),
+            scores_sha256: String::new(),
             settings,
             frames: BTreeMap::new(),
             failed: Vec::new(),
@@ -98,24 +112,40 @@ impl Tally {
     }
 
     pub fn save(&mut self, file: &Path) -> anyhow::Result<()> {
-        self.ranking.save(&ranking_of(file))?;
-        // Last: where it is, all is.
+        let (ranking, new) = (ranking_of(file), file.with_added_extension("scores.new"));
+        self.ranking.save(&new)?;
+        self.state.scores_sha256 = sha256_of(&new)?;
+        self.state.sha256.clear();
+        self.state.sha256 = sha256(&serde_json::to_string_pretty(&self.state)?);
+        // An old FILE goes before its scores do, the new one comes last: where it is, all is.
+        let unwritable = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| ImagesError::Unwritable { path, source }
+        };
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(unwritable(file)(error).into()),
+            _ => fs::rename(&new, &ranking).map_err(unwritable(&ranking))?,
+        }
         Ok(write_atomically(file, &serde_json::to_vec_pretty(&self.state)?)?)
     }
 
     pub fn load(file: &Path) -> Result<Self, TallyError> {
         let unreadable = |source| TallyError::Unreadable { file: file.into(), source };
         let foreign = |reason| TallyError::Foreign { file: file.into(), reason };
-        let json = fs::read(file).map_err(unreadable)?;
-        let state: State = serde_json::from_slice(&json).map_err(|e| foreign(e.to_string()))?;
+        let json = fs::read_to_string(file).map_err(unreadable)?;
+        let state: State = serde_json::from_str(&json).map_err(|e| foreign(e.to_string()))?;
         if state.format != FORMAT {
             return Err(foreign(format!("it is {:?}, this is {FORMAT:?}", state.format)));
         }
-        let ranking = Ranking::load(&ranking_of(file), Limits::default())?;
-        let scores = (0..ranking.strata()).map(|stratum| ranking.count(stratum)).sum();
-        if scores != state.pixels || ranking.strata() != STRATA {
-            let (file, ranking, pixels) = (file.into(), ranking_of(file), state.pixels);
-            return Err(TallyError::Apart { file, ranking, pixels, scores });
+        if sha256(&json.replacen(&state.sha256, "", 1)) != state.sha256 {
+            return Err(TallyError::Damaged { file: file.into() });
+        }
+        let scores = ranking_of(file);
+        let ranking = Ranking::load(&scores, Limits::default())?;
+        let got = sha256_of(&scores)?;
+        if got != state.scores_sha256 {
+            let named = state.scores_sha256;
+            return Err(TallyError::Apart { file: file.into(), ranking: scores, got, named });
         }
         Ok(Self { ranking, state })
     }
@@ -138,6 +168,26 @@ impl Tally {
         self.state.ignored += other.state.ignored;
         self.state.components.merge(&other.state.components);
         Ok(())
+    }
+}
+
+fn sha256(text: &str) -> String {
+    hex(Sha256::digest(text).as_slice())
+}
+
+/// Of a file too large for the memory.
+fn sha256_of(path: &Path) -> Result<String, RankingError> {
+    let failed = |source| RankingError::Read { path: path.into(), source };
+    let mut input = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
+    let mut digest = Sha256::new();
+    loop {
+        let bytes = input.fill_buf().map_err(failed)?;
+        if bytes.is_empty() {
+            return Ok(hex(digest.finalize().as_slice()));
+        }
+        digest.update(bytes);
+        let read = bytes.len();
+        input.consume(read);
     }
 }
 
