@@ -130,6 +130,13 @@ def test_frame_status_tells_how_the_frame_was_made(camvid, reference):
     assert float(told["age_ms"]) > 1e9
 
 
+def test_another_score_and_its_temperature_are_told(start):
+    peer = start(PARAMETERS | {"score": "react", "temperature": 2.0})
+    anomaly, array = peer.answer(rgb8(STREET), "anomaly", "frame_status")
+    assert as_status(array.status[0]).values["score"] == "react (temperature 2)"
+    assert np.isfinite(pixels(anomaly)).all()
+
+
 def test_label_info_waits_for_late_listeners(camvid, reference):
     camvid.answer(rgb8(STREET), "labels")  # running for a while, then
     (info,) = camvid.until(lambda h=camvid.hear("label_info", qos=LATCHED): h, "offering label_info")
