@@ -43,6 +43,7 @@ def refuse(folder, parameters, words, **more):
         ({"region": "1,2,3"}, ["region", "1,2,3", "x,y,width,height"]),
         ({"fit": "squash"}, ["fit", "squash", "stretch, letterbox, crop"]),
         ({"score": "guess"}, ["score", "guess", "hybrid"]),
+        ({"temperature": 0.0}, ["temperature is 0", "0.001 to 1000"]),
         ({"output_size": "half"}, ["output_size", "half", "camera, network"]),
         ({"camera_topic": ""}, ["camera_topic is \"\"", "a topic's name"]),
         ({"camera_topic": "front camera!"}, ["camera_topic", "front camera!"]),
