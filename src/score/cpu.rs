@@ -266,36 +266,44 @@ impl Job<'_> {
         counts
     }
 
-    /// One logit row at the block's columns, all channels, into `planes`, divided by the temperature: here
-    /// it costs one product a widened logit, which serves several output rows.
+    /// One logit row at the block's columns, all channels, into `planes`, divided by the temperature: here, where
+    /// a logit serves several output rows, that is next to nothing.
     fn widen(&self, row: u32, block: &[(u32, u32, f32)], planes: &mut [Lanes]) {
-        let scale = self.scoring.temperature().recip();
         let row_of = |l: &Logits<'_>, channel: usize| {
             let start = (channel * l.height + row as usize) * l.width;
             start..start + l.width
         };
         let (classes, outlier) = planes.split_at_mut(self.logits.channels);
         for (k, lanes) in classes.iter_mut().enumerate() {
-            widen_row(&self.logits.data[row_of(&self.logits, k)], block, scale, lanes);
+            widen_row(&self.logits.data[row_of(&self.logits, k)], block, lanes);
         }
-        let (Some(g), Some(lanes)) = (&self.dataset_logits, outlier.first_mut()) else { return };
-        widen_row(&g.data[row_of(g, g.channels - 1)], block, scale, lanes);
-        if g.channels == 2 {
-            let mut inlier = [0.0; BLOCK];
-            widen_row(&g.data[row_of(g, 0)], block, scale, &mut inlier);
-            for (d, i) in lanes.iter_mut().zip(&inlier) {
-                *d -= i;
+        if let (Some(g), Some(lanes)) = (&self.dataset_logits, outlier.first_mut()) {
+            widen_row(&g.data[row_of(g, g.channels - 1)], block, lanes);
+            if g.channels == 2 {
+                let mut inlier = [0.0; BLOCK];
+                widen_row(&g.data[row_of(g, 0)], block, &mut inlier);
+                for (d, i) in lanes.iter_mut().zip(&inlier) {
+                    *d -= i;
+                }
+            }
+        }
+        let temperature = self.scoring.temperature();
+        if temperature != 1.0 {
+            let scale = temperature.recip();
+            let outlier = outlier.iter_mut().filter(|_| self.dataset_logits.is_some());
+            for lanes in classes.iter_mut().chain(outlier) {
+                lanes.iter_mut().for_each(|v| *v *= scale);
             }
         }
     }
 }
 
-/// Horizontal blend of one row of one plane, times `scale`.
+/// Horizontal blend of one row of one plane.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn widen_row(row: &[f32], block: &[(u32, u32, f32)], scale: f32, lanes: &mut Lanes) {
+fn widen_row(row: &[f32], block: &[(u32, u32, f32)], lanes: &mut Lanes) {
     for (lane, (a, b, t)) in lanes.iter_mut().zip(block) {
         let (a, b) = (row[*a as usize], row[*b as usize]);
-        *lane = (a + (b - a) * t) * scale;
+        *lane = a + (b - a) * t;
     }
 }
 
@@ -331,11 +339,12 @@ fn finish(
         }
     }
     let score = scoring.score();
-    // Σ e^(s−max), which is 1/max_y P(y|x); and Σ (s−max)·e^(s−max).
+    // Σ e^(s−max), which is 1/max_y P(y|x).
     let mut sum = [0f32; BLOCK];
-    let mut weighted = [0f32; BLOCK];
+    let mut value = [0f32; BLOCK];
     match score {
         Score::MaxLogit | Score::Discriminative | Score::Sml => (),
+        // And Σ (s−max)·e^(s−max).
         Score::Entropy => {
             for v in classes {
                 for i in 0..BLOCK {
@@ -343,7 +352,7 @@ fn finish(
                     let e = exp_non_positive(gap);
                     sum[i] += e;
                     // Where e is at its floor the product is nothing, however wide the gap.
-                    weighted[i] += if gap > -87.0 { gap * e } else { 0.0 };
+                    value[i] += if gap > -87.0 { gap * e } else { 0.0 };
                 }
             }
         }
@@ -355,7 +364,6 @@ fn finish(
             }
         }
     }
-    let mut value = [0f32; BLOCK];
     match score {
         // min(d,0) − ln(1+e^−|d|) − max − ln Σ e^(s−max), with the two logarithms taken as one.
         Score::Hybrid => {
@@ -376,7 +384,7 @@ fn finish(
         }
         Score::MaxLogit => (0..BLOCK).for_each(|i| value[i] = -max[i]),
         Score::Msp => (0..BLOCK).for_each(|i| value[i] = -1.0 / sum[i]),
-        Score::Entropy => (0..BLOCK).for_each(|i| value[i] = ln_positive(sum[i]) - weighted[i] / sum[i]),
+        Score::Entropy => (0..BLOCK).for_each(|i| value[i] = ln_positive(sum[i]) - value[i] / sum[i]),
         // P(d_in|x) = σ(−d) = e^min(−d,0) / (1 + e^−|d|).
         Score::OhMsp => {
             for i in 0..BLOCK {
@@ -386,14 +394,7 @@ fn finish(
                 broken[i] += 0.0 * d;
             }
         }
-        Score::Sml => {
-            // Always there: a `Scoring` of sml is not made without.
-            let Some((mean, deviation)) = scoring.class_statistics() else { return Counts::default() };
-            for i in 0..BLOCK {
-                let k = best[i] as usize;
-                value[i] = (mean[k] - max[i]) / deviation[k];
-            }
-        }
+        Score::Sml => standardise(scoring, &best, &max, &mut value),
     }
     let unknown_label = classes.len() as u32;
     let (mut unknown, mut non_finite) = (0u32, 0u32);
@@ -410,6 +411,16 @@ fn finish(
         non_finite += u32::from(v.is_nan());
     }
     Counts { scored: labels.len() as u64, unknown: unknown.into(), non_finite: non_finite.into() }
+}
+
+/// −(max − μ_k)/σ_k of the best class k of each lane.
+#[inline(never)] // beside the other scores, its look-ups lane by lane would spoil their vector code
+fn standardise(scoring: &Scoring, best: &[u32; BLOCK], max: &Lanes, value: &mut Lanes) {
+    // Always there: a `Scoring` of sml is not made without.
+    let Some((mean, deviation)) = scoring.class_statistics() else { return };
+    for ((v, k), max) in value.iter_mut().zip(best).zip(max) {
+        *v = (mean[*k as usize] - max) / deviation[*k as usize];
+    }
 }
 
 /// min(d, 0) without the care for NaN that `f32::min` takes: `broken` knows of those.
