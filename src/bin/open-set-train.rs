@@ -1,0 +1,3 @@
+//! The trainer: see `open_set::train`.
+
+fn main() {}

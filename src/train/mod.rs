@@ -1,0 +1,17 @@
+//! The trainer: makes the models that the node runs.
+//!
+//! Place: beside the walk. It reads data sets as `evaluate` does, judges by the product's own metrics and
+//! writes what the node reads: ONNX and a manifest. libtorch is named in this folder only.
+//!
+//! # Modules, in reading order
+//! [`settings`] ▸ [`data`], [`negatives`] ▸ [`model`] ▸ [`losses`] ▸ [`run`] ▸ [`export`] ▸ [`toy`] ▸ [`cli`]
+
+pub mod cli;
+pub mod data;
+pub mod export;
+pub mod losses;
+pub mod model;
+pub mod negatives;
+pub mod run;
+pub mod settings;
+pub mod toy;
