@@ -56,7 +56,12 @@ pub trait Ops {
     /// Parameters `name.weight [outputs, inputs/groups, kernel, kernel]` and, with a bias, `name.bias [outputs]`.
     fn conv(&mut self, name: &str, x: &Self::Value, conv: Conv) -> Result<Self::Value, Self::Error>;
     /// Parameters `name.weight`, `name.bias`; buffers `name.running_mean`, `name.running_var`; all `[channels]`.
-    fn batch_norm(&mut self, name: &str, x: &Self::Value, norm: BatchNorm) -> Result<Self::Value, Self::Error>;
+    fn batch_norm(
+        &mut self,
+        name: &str,
+        x: &Self::Value,
+        norm: BatchNorm,
+    ) -> Result<Self::Value, Self::Error>;
     /// max(x, 0)
     fn relu(&mut self, x: &Self::Value) -> Result<Self::Value, Self::Error>;
     /// min(max(x, 0), 6)
@@ -73,4 +78,7 @@ pub trait Ops {
     fn adaptive_avg_pool(&mut self, x: &Self::Value, side: usize) -> Result<Self::Value, Self::Error>;
     /// Bilinear, half-pixel centres, to the height and width of `like`.
     fn resize_as(&mut self, x: &Self::Value, like: &Self::Value) -> Result<Self::Value, Self::Error>;
+    /// g − LSE_k(s_k) of one channel g and the K channels of s, at each pixel (eq. 6, 8): g is the logit of a class
+    /// of its own, and what comes out is the logit of that class against the K others together.
+    fn subtract_log_sum_exp(&mut self, g: &Self::Value, s: &Self::Value) -> Result<Self::Value, Self::Error>;
 }

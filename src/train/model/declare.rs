@@ -1,0 +1,165 @@
+//! Makes a network's parameters from its description: an [`Ops`] whose values are numbers of channels.
+//!
+//! Each parameter's numbers are a function of (seed, name): a change to one layer leaves the others' numbers.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+use tch::{Device, Tensor};
+
+use super::ops::{BatchNorm, Conv, Ops, Pool};
+use super::parameters::{Parameters, Part, Role};
+use super::{NetworkError, Spec, describe};
+
+/// Of the heads' weights: their first logits are next to 0 whatever the features are.
+const HEAD_DEVIATION: f64 = 0.01;
+
+/// The parameters of a network: convolutions normal with variance 2 / fan-out (He et al. 2015; fan-out = k² outputs /
+/// groups), the heads' with deviation 0.01; batch normalisation 1 and 0; biases 0; running mean 0, variance 1.
+///
+/// # Errors
+/// A spec that is none; libtorch's.
+pub(super) fn declare(spec: &Spec, seed: u64, device: Device) -> Result<Parameters, NetworkError> {
+    spec.check()?;
+    let mut declared = Declare { parameters: Parameters::new(), seed, device };
+    describe(spec, &mut declared, &3)?;
+    Ok(declared.parameters)
+}
+
+/// Adds the parameters of a head that reads another network's pre-logits, as [`super::head`] describes it.
+///
+/// # Errors
+/// There are such parameters already; the name is no head's; libtorch's.
+pub fn declare_head(
+    parameters: Parameters,
+    name: &str,
+    inputs: usize,
+    outputs: usize,
+    seed: u64,
+) -> Result<Parameters, NetworkError> {
+    let device = parameters.device();
+    let mut declared = Declare { parameters, seed, device };
+    super::head(&mut declared, name, &inputs, inputs, outputs)?;
+    Ok(declared.parameters)
+}
+
+struct Declare {
+    parameters: Parameters,
+    seed: u64,
+    device: Device,
+}
+
+impl Declare {
+    fn insert(&mut self, name: &str, values: &[f32], shape: &[i64], role: Role) -> Result<(), NetworkError> {
+        let tensor = Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(self.device)?;
+        self.parameters.insert(name, tensor, role)
+    }
+
+    fn filled(&mut self, name: &str, value: f32, channels: usize, role: Role) -> Result<(), NetworkError> {
+        self.insert(name, &vec![value; channels], &[channels as i64], role)
+    }
+}
+
+/// `count` draws from N(0, deviation²), a function of the seed and the name.
+fn normals(seed: u64, name: &str, count: usize, deviation: f64) -> Vec<f32> {
+    let mut key = Sha256::new();
+    key.update(seed.to_le_bytes());
+    key.update(name.as_bytes());
+    let mut rng = ChaCha8Rng::from_seed(key.finalize().into());
+    let mut values = Vec::with_capacity(count + 1);
+    while values.len() < count {
+        // Box and Muller: two normal numbers of two uniform ones, the first in (0, 1].
+        let (u, v) = (uniform(&mut rng), uniform(&mut rng));
+        let radius = deviation * (-2.0 * (1.0 - u).ln()).sqrt();
+        let (sin, cos) = (std::f64::consts::TAU * v).sin_cos();
+        values.extend([(radius * cos) as f32, (radius * sin) as f32]);
+    }
+    values.truncate(count);
+    values
+}
+
+/// In [0, 1), steps of 2⁻⁵³.
+fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn same(layer: &str, expected: usize, got: usize) -> Result<(), NetworkError> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(NetworkError::Channels { layer: layer.to_owned(), expected, got })
+}
+
+impl Ops for Declare {
+    type Value = usize;
+    type Error = NetworkError;
+
+    fn conv(&mut self, name: &str, x: &usize, conv: Conv) -> Result<usize, NetworkError> {
+        same(name, conv.inputs, *x)?;
+        let Conv { inputs, outputs, kernel, groups, .. } = conv;
+        let shape = [outputs, inputs / groups.max(1), kernel, kernel];
+        let fan_out = kernel * kernel * outputs / groups.max(1);
+        let deviation = match Part::of(name) {
+            Some(Part::ClassHead | Part::DatasetHead) => HEAD_DEVIATION,
+            _ => (2.0 / fan_out.max(1) as f64).sqrt(),
+        };
+        let weight = format!("{name}.weight");
+        let values = normals(self.seed, &weight, shape.iter().product(), deviation);
+        self.insert(&weight, &values, &shape.map(|n| n as i64), Role::Weight)?;
+        if conv.bias {
+            self.filled(&format!("{name}.bias"), 0.0, outputs, Role::Scale)?;
+        }
+        Ok(outputs)
+    }
+
+    fn batch_norm(&mut self, name: &str, x: &usize, norm: BatchNorm) -> Result<usize, NetworkError> {
+        same(name, norm.channels, *x)?;
+        for (suffix, value, role) in [
+            ("weight", 1.0, Role::Scale),
+            ("bias", 0.0, Role::Scale),
+            ("running_mean", 0.0, Role::Buffer),
+            ("running_var", 1.0, Role::Buffer),
+        ] {
+            self.filled(&format!("{name}.{suffix}"), value, norm.channels, role)?;
+        }
+        Ok(norm.channels)
+    }
+
+    fn relu(&mut self, x: &usize) -> Result<usize, NetworkError> {
+        Ok(*x)
+    }
+
+    fn relu6(&mut self, x: &usize) -> Result<usize, NetworkError> {
+        Ok(*x)
+    }
+
+    fn add(&mut self, a: &usize, b: &usize) -> Result<usize, NetworkError> {
+        same("a sum", *a, *b)?;
+        Ok(*a)
+    }
+
+    fn concat(&mut self, parts: &[&usize]) -> Result<usize, NetworkError> {
+        Ok(parts.iter().copied().sum())
+    }
+
+    fn max_pool(&mut self, x: &usize, _: Pool) -> Result<usize, NetworkError> {
+        Ok(*x)
+    }
+
+    fn avg_pool(&mut self, x: &usize, _: Pool) -> Result<usize, NetworkError> {
+        Ok(*x)
+    }
+
+    fn adaptive_avg_pool(&mut self, x: &usize, _: usize) -> Result<usize, NetworkError> {
+        Ok(*x)
+    }
+
+    fn resize_as(&mut self, x: &usize, _: &usize) -> Result<usize, NetworkError> {
+        Ok(*x)
+    }
+
+    fn subtract_log_sum_exp(&mut self, g: &usize, _: &usize) -> Result<usize, NetworkError> {
+        same("the dataset logit", 1, *g)?;
+        Ok(*g)
+    }
+}
