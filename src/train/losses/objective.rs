@@ -1,0 +1,197 @@
+//! The objectives, as settings name them, and the terms they are sums of.
+
+use super::LossError;
+use serde::{Deserialize, Serialize};
+
+/// What a phase of a training minimises.
+///
+/// In YAML: `{kind: hybrid, beta1: 1, beta2: 0.3, beta3: 0.3, beta4: 0.03}`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", from = "Written")]
+pub enum Objective {
+    /// The known classes alone, eq. (10).
+    ClosedSet,
+    /// The compound loss of the paper, eqs. (14) and (41):
+    /// L = −E_in\[β1·ln P(y|x) + β2·ln P(d_in|x)\] − E_out\[β3·ln(1−P(d_in|x)) − β4·ln p̂(x)\].
+    Hybrid {
+        /// Of the classes of inliers; 1 in the paper.
+        beta1: f64,
+        /// Of inliers being told from outliers.
+        beta2: f64,
+        /// Of outliers being told from inliers.
+        beta3: f64,
+        /// Of the likelihood of outliers, which is made smaller.
+        beta4: f64,
+    },
+    /// Baseline, outlier exposure (Hendrycks et al., 2019): eq. (10) + weight · E_out\[cross-entropy between
+    /// the uniform distribution and P(y|x)\].
+    OutlierExposure {
+        /// λ; 0.5 where it was published.
+        weight: f64,
+    },
+    /// Baseline, the energy margin (Liu et al., 2020), with E(x) = −ln p̂(x): eq. (10) +
+    /// weight · (E_in\[max(0, E − inlier)²\] + E_out\[max(0, outlier − E)²\]).
+    EnergyMargin {
+        /// m_in: energies of inliers are pushed below it.
+        inlier: f64,
+        /// m_out: energies of outliers are pushed above it.
+        outlier: f64,
+        /// λ
+        weight: f64,
+    },
+    /// Baseline, the classifier of K+1 classes whose last is void: cross-entropy over
+    /// softmax(\[s, g\]), with g the void logit.
+    ///
+    /// With a tied dataset head, d = g − LSE(s), it falls apart into terms that are here already. Write
+    /// Σ = e^LSE(s) for the sum over the K classes. The K+1 posteriors are
+    /// - void: e^g / (Σ + e^g) = 1 / (1 + e^−(g − LSE(s))) = σ(d) = P(d_out|x);
+    /// - class y: e^(s_y) / (Σ + e^g) = (e^(s_y) / Σ) · (Σ / (Σ + e^g)) = P(y|x) · P(d_in|x).
+    ///
+    /// So the cross-entropy is −ln P(y|x) − ln P(d_in|x) on an inlier and −ln P(d_out|x) on an outlier: its
+    /// means are L_cls + L_d, eqs. (10) and (13). What makes it another model is the tied head, not the loss.
+    VoidClassifier {
+        /// Of the outliers' mean; 1 is the plain L_cls + L_d.
+        weight: f64,
+    },
+    /// The dataset head alone, L_d of eq. (13): for a trunk that stays as it is.
+    DatasetHead,
+}
+
+/// An objective as it is read: variants with braces, since serde lets unknown keys pass on those without.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+enum Written {
+    ClosedSet {},
+    Hybrid { beta1: f64, beta2: f64, beta3: f64, beta4: f64 },
+    OutlierExposure { weight: f64 },
+    EnergyMargin { inlier: f64, outlier: f64, weight: f64 },
+    VoidClassifier { weight: f64 },
+    DatasetHead {},
+}
+
+impl From<Written> for Objective {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::ClosedSet {} => Self::ClosedSet,
+            Written::Hybrid { beta1, beta2, beta3, beta4 } => Self::Hybrid { beta1, beta2, beta3, beta4 },
+            Written::OutlierExposure { weight } => Self::OutlierExposure { weight },
+            Written::EnergyMargin { inlier, outlier, weight } => {
+                Self::EnergyMargin { inlier, outlier, weight }
+            }
+            Written::VoidClassifier { weight } => Self::VoidClassifier { weight },
+            Written::DatasetHead {} => Self::DatasetHead,
+        }
+    }
+}
+
+/// One mean of an objective. s are a pixel's logits, d its dataset logit, y its label.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Term {
+    /// L_cls, eq. (10): E_in\[−ln P(y|x)\] = E_in\[−s_y + LSE(s)\], by class weights where there are any.
+    ///
+    /// It is also the inlier part of eq. (12), E_in\[−s_y\], which is counted once (24-26): maximising s_y
+    /// against LSE(s) of inliers is left to the class posterior.
+    Class,
+    /// The first part of L_d, eq. (13): E_in\[−ln P(d_in|x)\] = E_in\[−ln σ(−d)\].
+    ///
+    /// Deviation: from the reference code, which averages L_d over all pixels; here each part is a mean over
+    /// its own, as the paper writes it.
+    DatasetIn,
+    /// The second part of L_d, eq. (13): E_out\[−ln(1 − P(d_in|x))\] = E_out\[−ln σ(d)\].
+    DatasetOut,
+    /// The outliers' part of eqs. (11) and (12): E_out\[ln p̂(x)\] = E_out\[LSE(s)\]. It has no lower bound.
+    Likelihood,
+    /// Outlier exposure: E_out\[−1/K · Σ_k ln P(k|x)\] = E_out\[LSE(s) − 1/K · Σ_k s_k\]; at least ln K.
+    Uniform,
+    /// E_in\[max(0, −LSE(s) − margin)²\]
+    EnergyIn {
+        /// m_in
+        margin: f64,
+    },
+    /// E_out\[max(0, margin + LSE(s))²\]
+    EnergyOut {
+        /// m_out
+        margin: f64,
+    },
+}
+
+/// A term and its share in an objective.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weighted {
+    /// 0 or more.
+    pub weight: f64,
+    /// The mean.
+    pub term: Term,
+}
+
+impl Term {
+    /// As logs and curves call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Class => "class",
+            Self::DatasetIn => "dataset_in",
+            Self::DatasetOut => "dataset_out",
+            Self::Likelihood => "likelihood_out",
+            Self::Uniform => "uniform_out",
+            Self::EnergyIn { .. } => "energy_in",
+            Self::EnergyOut { .. } => "energy_out",
+        }
+    }
+}
+
+impl Objective {
+    /// The sum that the objective is.
+    pub fn terms(&self) -> Vec<Weighted> {
+        let sum = |terms: &[(f64, Term)]| {
+            terms.iter().map(|&(weight, term)| Weighted { weight, term }).collect::<Vec<_>>()
+        };
+        match *self {
+            Self::ClosedSet => sum(&[(1.0, Term::Class)]),
+            Self::Hybrid { beta1, beta2, beta3, beta4 } => sum(&[
+                (beta1, Term::Class),
+                (beta2, Term::DatasetIn),
+                (beta3, Term::DatasetOut),
+                (beta4, Term::Likelihood),
+            ]),
+            Self::OutlierExposure { weight } => sum(&[(1.0, Term::Class), (weight, Term::Uniform)]),
+            Self::EnergyMargin { inlier, outlier, weight } => sum(&[
+                (1.0, Term::Class),
+                (weight, Term::EnergyIn { margin: inlier }),
+                (weight, Term::EnergyOut { margin: outlier }),
+            ]),
+            Self::VoidClassifier { weight } => {
+                sum(&[(1.0, Term::Class), (1.0, Term::DatasetIn), (weight, Term::DatasetOut)])
+            }
+            Self::DatasetHead => sum(&[(1.0, Term::DatasetIn), (1.0, Term::DatasetOut)]),
+        }
+    }
+
+    /// Whether batches need pasted negatives for it to be what it says.
+    pub fn needs_outliers(&self) -> bool {
+        !matches!(self, Self::ClosedSet)
+    }
+
+    /// Refuses numbers that make no objective, before a training starts.
+    ///
+    /// # Errors
+    /// A weight below 0 or not finite; margins of energy that are not finite or in the wrong order.
+    pub fn check(&self) -> Result<(), LossError> {
+        let weights: &[(&'static str, f64)] = match *self {
+            Self::ClosedSet | Self::DatasetHead => &[],
+            Self::Hybrid { beta1, beta2, beta3, beta4 } => {
+                &[("beta1", beta1), ("beta2", beta2), ("beta3", beta3), ("beta4", beta4)]
+            }
+            Self::OutlierExposure { weight } | Self::VoidClassifier { weight } => &[("weight", weight)],
+            Self::EnergyMargin { inlier, outlier, weight } => {
+                if !(inlier.is_finite() && outlier.is_finite() && inlier < outlier) {
+                    return Err(LossError::Margins { inlier, outlier });
+                }
+                &[("weight", weight)]
+            }
+        };
+        match weights.iter().find(|(_, w)| !(w.is_finite() && *w >= 0.0)) {
+            Some(&(name, got)) => Err(LossError::Weight { name, got }),
+            None => Ok(()),
+        }
+    }
+}
