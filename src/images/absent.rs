@@ -51,6 +51,22 @@ pub fn encode_png_rgb(_: &[u8], _: usize, _: usize, _: &mut Vec<u8>) -> Result<(
 ///
 /// # Errors
 /// Always [`ImagesError::NotBuilt`].
+pub fn encode_png_rgba(_: &[u8], _: usize, _: usize, _: &mut Vec<u8>) -> Result<(), ImagesError> {
+    absent("encoding a png")
+}
+
+pub(super) fn resize_rgb(_: &Rgb, _: usize, _: usize, _: &mut [u8]) -> Result<(), ImagesError> {
+    absent("resizing a picture")
+}
+
+pub(super) fn blur_rgb(_: &Rgb, _: f64, _: &mut [u8]) -> Result<(), ImagesError> {
+    absent("blurring a picture")
+}
+
+/// Not in this program.
+///
+/// # Errors
+/// Always [`ImagesError::NotBuilt`].
 pub fn encode_jpeg_rgb(_: &[u8], _: usize, _: usize, _: &mut Vec<u8>) -> Result<(), ImagesError> {
     absent("encoding a jpeg")
 }

@@ -21,7 +21,7 @@ mod backend;
 
 #[cfg(all(test, feature = "vision"))]
 pub(crate) use backend::write_test_video;
-pub use backend::{Video, encode_jpeg_rgb, encode_png_gray, encode_png_rgb};
+pub use backend::{Video, encode_jpeg_rgb, encode_png_gray, encode_png_rgb, encode_png_rgba};
 pub use error::ImagesError;
 #[cfg(feature = "vision")]
 pub(crate) use file::read;
@@ -162,6 +162,34 @@ fn decode_stored(
     }
     backend::decode_as_stored(bytes)?
         .ok_or_else(|| ImagesError::NotAnImage { name: name.into(), bytes: bytes.len() })
+}
+
+/// The picture in another size: by area (OpenCV's `INTER_AREA`) where it becomes smaller both ways, else
+/// bilinear with half-pixel centres.
+///
+/// # Errors
+/// [`ImagesError::Length`] for a side of 0 or pixels that do not fit their size; [`ImagesError::NotBuilt`]
+/// without OpenCV.
+pub fn resize_rgb(rgb: &Rgb, width: usize, height: usize) -> Result<Rgb, ImagesError> {
+    check_length(&rgb.data, rgb.width, rgb.height, 3)?;
+    let mut data = vec![0; width.saturating_mul(height).saturating_mul(3).min(MAX_PIXELS as usize * 3)];
+    check_length(&data, width, height, 3)?;
+    backend::resize_rgb(rgb, width, height, &mut data)?;
+    Ok(Rgb { width, height, data })
+}
+
+/// The picture blurred by a Gaussian whose deviation is `sigma` pixels; one of 0 or less changes nothing.
+///
+/// # Errors
+/// [`ImagesError::Length`] for pixels that do not fit their size; [`ImagesError::NotBuilt`] without OpenCV.
+pub fn blur_rgb(rgb: &Rgb, sigma: f64) -> Result<Rgb, ImagesError> {
+    check_length(&rgb.data, rgb.width, rgb.height, 3)?;
+    if sigma.is_nan() || sigma <= 0.0 {
+        return Ok(rgb.clone());
+    }
+    let mut data = vec![0; rgb.data.len()];
+    backend::blur_rgb(rgb, sigma, &mut data)?;
+    Ok(Rgb { width: rgb.width, height: rgb.height, data })
 }
 
 /// The components of a mask by 8-connectivity. A pixel is in where the mask is not 0.

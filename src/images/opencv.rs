@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use opencv::boxed_ref::BoxedRefMut;
 use opencv::core::{
     CV_8UC1, CV_8UC3, CV_8UC4, CV_16UC1, CV_32S, DataType, Mat, Rect, ToInputArray, Vec2b, Vec3b, Vec4b,
     Vector,
@@ -143,6 +144,45 @@ pub fn encode_png_rgb(
     encode(".png", &bgr_of(data, width, height)?, Vector::new(), out)
 }
 
+/// Encodes `width × height × 4` bytes (red, green, blue, alpha) as a PNG into `out`, replacing what was there.
+///
+/// # Errors
+/// [`ImagesError::Length`] for pixels that do not fit the size.
+pub fn encode_png_rgba(
+    data: &[u8],
+    width: usize,
+    height: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), ImagesError> {
+    check_length(data, width, height, 4)?;
+    let rgba = Mat::new_rows_cols_with_bytes::<Vec4b>(int(height)?, int(width)?, data)
+        .map_err(said("wrapping pixels"))?;
+    let mut bgra = Mat::default();
+    imgproc::cvt_color_def(&rgba, &mut bgra, imgproc::COLOR_RGBA2BGRA).map_err(said("colour conversion"))?;
+    encode(".png", &bgra, Vector::new(), out)
+}
+
+/// By area where it becomes smaller both ways, as a camera's pixel gathers light; bilinear, with half-pixel
+/// centres, where it does not.
+pub(super) fn resize_rgb(rgb: &Rgb, width: usize, height: usize, out: &mut [u8]) -> Result<(), ImagesError> {
+    let what = "resizing";
+    let from = Mat::new_rows_cols_with_bytes::<Vec3b>(int(rgb.height)?, int(rgb.width)?, &rgb.data)
+        .map_err(said("wrapping pixels"))?;
+    let smaller = width <= rgb.width && height <= rgb.height;
+    let how = if smaller { imgproc::INTER_AREA } else { imgproc::INTER_LINEAR };
+    let size = opencv::core::Size::new(int(width)?, int(height)?);
+    into_ours(what, width, height, out, |to| imgproc::resize(&from, to, size, 0.0, 0.0, how))
+}
+
+/// A Gaussian of that deviation in pixels; the border is mirrored.
+pub(super) fn blur_rgb(rgb: &Rgb, sigma: f64, out: &mut [u8]) -> Result<(), ImagesError> {
+    let what = "blurring";
+    let from = Mat::new_rows_cols_with_bytes::<Vec3b>(int(rgb.height)?, int(rgb.width)?, &rgb.data)
+        .map_err(said("wrapping pixels"))?;
+    let by_sigma = opencv::core::Size::new(0, 0);
+    into_ours(what, rgb.width, rgb.height, out, |to| imgproc::gaussian_blur_def(&from, to, by_sigma, sigma))
+}
+
 /// Encodes `width × height × 3` bytes as a JPEG of [`JPEG_QUALITY`] into `out`, replacing what was there.
 ///
 /// # Errors
@@ -247,15 +287,26 @@ fn cvt_into(
     height: usize,
     out: &mut [u8],
 ) -> Result<(), ImagesError> {
+    into_ours("colour conversion", width, height, out, |to| imgproc::cvt_color_def(src, to, code))
+}
+
+/// What an operation gives, straight into memory of this side: `width × height × 3` bytes.
+fn into_ours(
+    what: &'static str,
+    width: usize,
+    height: usize,
+    out: &mut [u8],
+    operation: impl FnOnce(&mut BoxedRefMut<'_, Mat>) -> opencv::Result<()>,
+) -> Result<(), ImagesError> {
     let ours = out.as_ptr();
-    let mut dst = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(int(height)?, int(width)?, out)
+    let mut wrapped = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(int(height)?, int(width)?, out)
         .map_err(said("wrapping pixels"))?;
-    imgproc::cvt_color_def(src, &mut dst, code).map_err(said("colour conversion"))?;
+    operation(&mut wrapped).map_err(said(what))?;
     // A destination of the right size and type is written in place; another is replaced by a new one, and
     // the result would be lost without a word.
-    if dst.data() != ours {
+    if wrapped.data() != ours {
         let message = format!("the result is not {width}x{height}x3 of 8 bits");
-        return Err(ImagesError::Library { what: "colour conversion", message });
+        return Err(ImagesError::Library { what, message });
     }
     Ok(())
 }

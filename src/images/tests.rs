@@ -326,3 +326,38 @@ fn a_png_that_says_it_is_huge_is_refused() {
     assert_eq!(decode_gray(&bytes, "x").unwrap_err().to_string(), said);
     assert_eq!(decode_gray16(&bytes, "x").unwrap_err().to_string(), said);
 }
+
+#[test]
+fn a_cut_out_comes_back_as_it_went() {
+    let data: Vec<u8> = (0..7 * 5 * 4).map(|i| (i * 13 % 256) as u8).collect();
+    let mut bytes = Vec::new();
+    encode_png_rgba(&data, 7, 5, &mut bytes).unwrap();
+    assert_eq!(decode_rgba(&bytes, "x").unwrap(), Rgba { width: 7, height: 5, data });
+}
+
+#[test]
+fn a_picture_shrinks_by_area_and_grows_without_new_values() {
+    let stripes: Vec<u8> =
+        (0..8 * 4).flat_map(|i| if i % 2 == 0 { [0, 50, 100] } else { [200; 3] }).collect();
+    let rgb = Rgb { width: 8, height: 4, data: stripes };
+    let half = resize_rgb(&rgb, 4, 2).unwrap();
+    assert_eq!((half.width, half.height, half.data), (4, 2, [100, 125, 150].repeat(8)));
+    assert_eq!(resize_rgb(&rgb, 8, 4).unwrap(), rgb, "of its own size it is itself");
+    let large = resize_rgb(&rgb, 24, 12).unwrap();
+    assert!(large.data.chunks_exact(3).all(|p| p[0] <= 200 && (50..=200).contains(&p[1])));
+    for (width, height) in [(0, 4), (4, 0), (usize::MAX, 2), (1 << 20, 1 << 20)] {
+        assert!(matches!(resize_rgb(&rgb, width, height), Err(ImagesError::Length { .. })));
+    }
+}
+
+#[test]
+fn a_blur_keeps_the_mean_and_spreads_the_rest() {
+    let mut data = vec![0; 21 * 21 * 3];
+    data[(10 * 21 + 10) * 3] = 255;
+    let rgb = Rgb { width: 21, height: 21, data };
+    let blurred = blur_rgb(&rgb, 1.0).unwrap();
+    let peak = blurred.data[(10 * 21 + 10) * 3];
+    assert!(peak.abs_diff(41) <= 1, "{peak}: 255 / (2 pi sigma^2), in fixed point");
+    assert!(blurred.data.chunks_exact(3).all(|p| p[1] == 0 && p[2] == 0));
+    assert_eq!(blur_rgb(&rgb, 0.0).unwrap(), rgb);
+}

@@ -13,11 +13,11 @@ const FAINT: u8 = 8;
 /// One object, cut to its bounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cutout {
-    pub(super) name: String,
-    pub(super) width: usize,
-    pub(super) height: usize,
+    pub(crate) name: String,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
     /// `width × height`: red, green, blue, alpha.
-    pub(super) pixels: Vec<[u8; 4]>,
+    pub(crate) pixels: Vec<[u8; 4]>,
 }
 
 impl Cutout {

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Scene;
 
 /// The pixels an object may stand on.
-pub(super) struct Ground {
+pub(crate) struct Ground {
     /// The horizon's row, from the top.
     pub(super) horizon: f64,
     /// Rows that have any, each with their columns; at least one.
@@ -15,7 +15,7 @@ pub(super) struct Ground {
 
 impl Ground {
     /// `horizon` is a share of the height. The scene has at least one pixel.
-    pub(super) fn new(scene: &Scene<'_>, horizon: f64) -> Self {
+    pub(crate) fn new(scene: &Scene<'_>, horizon: f64) -> Self {
         let horizon = horizon * scene.rgb.height as f64;
         let first = (horizon.ceil() as usize).min(scene.rgb.height - 1);
         let rows = |stands: &dyn Fn(u8) -> bool| -> Vec<(usize, Vec<usize>)> {
@@ -30,7 +30,7 @@ impl Ground {
 
     /// A column and row to stand on: rows count alike, however much ground they have, so that far objects
     /// are as frequent as near ones.
-    pub(super) fn foot(&self, rng: &mut ChaCha8Rng) -> (usize, usize) {
+    pub(crate) fn foot(&self, rng: &mut ChaCha8Rng) -> (usize, usize) {
         let (y, columns) = &self.rows[rng.random_range(0..self.rows.len())];
         (columns[rng.random_range(0..columns.len())], *y)
     }

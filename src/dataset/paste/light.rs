@@ -18,7 +18,7 @@ const PALE: f64 = 0.2;
 /// Light multiplies: black stays black. What is around a place tells of its light, but its colours are in
 /// part its own, as the object's are: so each goes only a part of the way.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Light {
+pub(crate) struct Light {
     /// Factors on red, green and blue.
     gain: [f32; 3],
     /// Factor on what they differ from gray by, 0..1.
@@ -27,7 +27,7 @@ pub(super) struct Light {
 
 impl Light {
     /// From the colours of the object and of what is around it, each 0..255.
-    pub(super) fn new(
+    pub(crate) fn new(
         object: impl Iterator<Item = [f32; 3]>,
         around: impl Iterator<Item = [f32; 3]>,
     ) -> Self {
@@ -39,7 +39,7 @@ impl Light {
     }
 
     /// A colour of the object in this light, 0..255.
-    pub(super) fn on(self, rgb: [f32; 3]) -> [f32; 3] {
+    pub(crate) fn on(self, rgb: [f32; 3]) -> [f32; 3] {
         let gray = luma(rgb.map(f64::from)) as f32;
         [0, 1, 2].map(|i| (self.gain[i] * (gray + (rgb[i] - gray) * self.vivid)).clamp(0.0, 255.0))
     }

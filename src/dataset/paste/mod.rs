@@ -26,8 +26,15 @@ use sha2::{Digest, Sha256};
 
 pub use cutouts::{Cutout, Cutouts};
 pub use error::PasteError;
+#[cfg(not(feature = "train"))]
 use ground::Ground;
 use placed::Placed;
+#[cfg(feature = "train")]
+pub(crate) use {
+    ground::Ground,
+    light::Light,
+    patch::{Patch, Pixel, Shape},
+};
 
 use crate::images::Rgb;
 use crate::labels::IGNORE;

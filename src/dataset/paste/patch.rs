@@ -22,17 +22,27 @@ const CLEAR: f32 = 0.02;
 
 /// A pixel of the patch.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Pixel {
+pub(crate) struct Pixel {
     /// 0..255, not multiplied by alpha.
-    pub(super) rgb: [f32; 3],
+    pub(crate) rgb: [f32; 3],
     /// The object's share, 0..1.
-    pub(super) alpha: f32,
+    pub(crate) alpha: f32,
 }
 
 impl Pixel {
     /// Nothing of the object is here.
     pub(super) fn clear(&self) -> bool {
         self.alpha <= CLEAR
+    }
+
+    /// From a colour that is multiplied by the alpha beside it; the object's share is another. Where nothing is
+    /// seen there is no colour.
+    fn of([r, g, b, alpha]: [f32; 4], share: f32) -> Self {
+        if alpha > 0.0 {
+            Self { rgb: [r, g, b].map(|c| c / alpha), alpha: share }
+        } else {
+            Self { rgb: [0.0; 3], alpha: 0.0 }
+        }
     }
 
     /// The pixel is the object's, not mixed.
@@ -42,44 +52,103 @@ impl Pixel {
 }
 
 /// `width × height` pixels, the cut-out and a margin.
-pub(super) struct Patch {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) pixels: Vec<Pixel>,
+pub(crate) struct Patch {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) pixels: Vec<Pixel>,
+}
+
+/// How a cut-out is brought into a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Shape {
+    /// The longer side, in pixels.
+    pub(crate) side: f64,
+    /// By so much it is enlarged at most.
+    pub(crate) most_enlarged: f64,
+    /// Left and right are exchanged.
+    pub(crate) mirrored: bool,
+    /// Blurred as a sharp camera would, with edges two pixels soft; otherwise each pixel is the object's or
+    /// it is not.
+    pub(crate) soft: bool,
+    /// The variance of a blur on top of that, along each axis, in square pixels.
+    pub(crate) spread: f64,
 }
 
 impl Patch {
     /// The cut-out with a longer side of `side` pixels, or as near to that as it may be enlarged. By area
     /// interpolation, as a camera's pixel gathers light.
     pub(super) fn new(cutout: &Cutout, side: f64, mirrored: bool) -> Self {
-        let factor = (side / cutout.width.max(cutout.height) as f64).min(MOST_ENLARGED);
+        Self::shaped(cutout, Shape { side, most_enlarged: MOST_ENLARGED, mirrored, soft: true, spread: 0.0 })
+    }
+
+    /// The same with all that can be chosen. A margin is around it, wider where more is blurred.
+    pub(crate) fn shaped(cutout: &Cutout, shape: Shape) -> Self {
+        let factor = (shape.side / cutout.width.max(cutout.height) as f64).min(shape.most_enlarged);
         let resized = |length: usize| ((length as f64 * factor).round() as usize).max(1);
         let (width, height) = (resized(cutout.width), resized(cutout.height));
-        let inner = resize(cutout, width, height, mirrored);
+        let inner = resize(cutout, width, height, shape.mirrored);
 
-        let (width, height) = (width + 2 * MARGIN, height + 2 * MARGIN);
+        // A pass of `side` adds a variance of 2·side.
+        let passes = (shape.spread / (2.0 * f64::from(SOFT))).ceil() as usize;
+        let margin = MARGIN + passes;
+        let (width, height) = (width + 2 * margin, height + 2 * margin);
         let mut seen = vec![[0.0; 4]; width * height];
-        let rows = seen.chunks_exact_mut(width).skip(MARGIN);
-        for (row, inner) in rows.zip(inner.chunks_exact(width - 2 * MARGIN)) {
-            row[MARGIN..width - MARGIN].copy_from_slice(inner);
+        let rows = seen.chunks_exact_mut(width).skip(margin);
+        for (row, inner) in rows.zip(inner.chunks_exact(width - 2 * margin)) {
+            row[margin..width - margin].copy_from_slice(inner);
         }
-        blur(&mut seen, width, SHARP);
-        let mut soft = seen.clone();
-        blur(&mut soft, width, SOFT);
-        let pixel = |(&[r, g, b, alpha], soft): (&[f32; 4], &[f32; 4])| {
-            let share = ((soft[3] - RAMP[0]) / (RAMP[1] - RAMP[0])).clamp(0.0, 1.0);
-            // Where nothing is seen there is no colour.
-            if alpha > 0.0 {
-                Pixel { rgb: [r, g, b].map(|c| c / alpha), alpha: share }
-            } else {
-                Pixel { rgb: [0.0; 3], alpha: 0.0 }
-            }
+        for _ in 0..passes {
+            blur(&mut seen, width, (shape.spread / (2.0 * passes as f64)) as f32);
+        }
+        let hard = |alpha: f32| if alpha > OPAQUE { 1.0 } else { 0.0 };
+        let pixels = if shape.soft {
+            blur(&mut seen, width, SHARP);
+            let mut soft = seen.clone();
+            blur(&mut soft, width, SOFT);
+            let ramp = |alpha: f32| ((alpha - RAMP[0]) / (RAMP[1] - RAMP[0])).clamp(0.0, 1.0);
+            seen.iter().zip(&soft).map(|(seen, soft)| Pixel::of(*seen, ramp(soft[3]))).collect()
+        } else {
+            seen.iter().map(|seen| Pixel::of(*seen, hard(seen[3]))).collect()
         };
-        Self { width, height, pixels: seen.iter().zip(&soft).map(pixel).collect() }
+        Self { width, height, pixels }
+    }
+
+    /// The patch turned about its centre, clockwise, in a rectangle that holds all of it.
+    #[cfg(feature = "train")]
+    pub(crate) fn turned(&self, radians: f64) -> Self {
+        let (sin, cos) = radians.sin_cos();
+        let (w, h) = (self.width as f64, self.height as f64);
+        let [width, height] = [w * cos.abs() + h * sin.abs(), w * sin.abs() + h * cos.abs()];
+        let (width, height) = (width.ceil() as usize, height.ceil() as usize);
+        let from_centre = |i: usize, of: usize| i as f64 + 0.5 - of as f64 / 2.0;
+        let mut pixels = Vec::with_capacity(width * height);
+        for y in (0..height).map(|y| from_centre(y, height)) {
+            for x in (0..width).map(|x| from_centre(x, width)) {
+                let from = [x * cos + y * sin + w / 2.0 - 0.5, y * cos - x * sin + h / 2.0 - 0.5];
+                pixels.push(self.between(from));
+            }
+        }
+        Self { width, height, pixels }
+    }
+
+    /// Bilinear; outside of the patch nothing is seen.
+    #[cfg(feature = "train")]
+    fn between(&self, [x, y]: [f64; 2]) -> Pixel {
+        let (left, top) = (x.floor(), y.floor());
+        let share = |near: f64, at: f64| (1.0 - (near - at).abs()) as f32;
+        let mut sum = [0.0; 4];
+        for (column, row) in [(left, top), (left + 1.0, top), (left, top + 1.0), (left + 1.0, top + 1.0)] {
+            if column >= 0.0 && row >= 0.0 && column < self.width as f64 && row < self.height as f64 {
+                let Pixel { rgb: [r, g, b], alpha } =
+                    self.pixels[row as usize * self.width + column as usize];
+                add(&mut sum, [r * alpha, g * alpha, b * alpha, alpha], share(column, x) * share(row, y));
+            }
+        }
+        Pixel::of(sum, sum[3])
     }
 
     /// Of the pixels that are the object's.
-    pub(super) fn colours(&self) -> impl Iterator<Item = [f32; 3]> {
+    pub(crate) fn colours(&self) -> impl Iterator<Item = [f32; 3]> {
         self.pixels.iter().filter(|pixel| pixel.opaque()).map(|pixel| pixel.rgb)
     }
 }
@@ -169,6 +238,19 @@ mod tests {
         assert!(!row[MARGIN - 1].opaque() && !row[MARGIN - 1].clear(), "{:?}", row[MARGIN - 1]);
         assert!(row[0].clear() && row[MARGIN + 20 + 1].clear());
         assert!(row.iter().all(|pixel| (0.0..=1.0).contains(&pixel.alpha)));
+    }
+
+    #[test]
+    fn a_hard_one_is_all_or_nothing_and_a_spread_one_is_wider() {
+        let shape = Shape { side: 20.0, most_enlarged: 1.0, mirrored: false, soft: false, spread: 0.0 };
+        let hard = Patch::shaped(&flag(), shape);
+        assert!(hard.pixels.iter().all(|pixel| pixel.alpha == 0.0 || pixel.alpha == 1.0));
+        assert_eq!(hard.colours().count(), 20 * 10);
+        let soft = Patch::shaped(&flag(), Shape { soft: true, ..shape });
+        let spread = Patch::shaped(&flag(), Shape { soft: true, spread: 1.3, ..shape });
+        let mixed = |patch: &Patch| patch.pixels.iter().filter(|p| p.alpha > 0.02 && p.alpha < 0.98).count();
+        assert!(mixed(&spread) > mixed(&soft), "{} {}", mixed(&spread), mixed(&soft));
+        assert_eq!(spread.width, soft.width + 2 * 3);
     }
 
     #[test]

@@ -1,1 +1,180 @@
-//! (being written)
+//! What the network is taught not to know: negatives, pasted into the scenes it is trained on.
+//!
+//! Place: inside [`crate::train::data`], after a scene is cut and before its light is changed. A [`Source`]
+//! gives a patch with its mask; `paste` gives it a size, a place and a light, mixes it in by eq. (15),
+//! x' = (1 − m)·x⁺ + pad(x⁻, m), and says which pixels are negatives now. Their labels become void.
+//!
+//! # The seam
+//! A negative is a patch and a mask, and a source is whoever draws one for a scene ([`Source::draw`]). A
+//! source of another kind is one file here and one variant of [`SourceSettings`].
+//! A generative model that is trained along (a normalizing flow, eq. 16-18) fits through the same seam in two
+//! steps, since gradients pass through its pixels and these live on the trainer's thread: here it draws a
+//! rectangle, opaque, [`Negative::in_place`] and of the size it will generate, which `paste` places as any
+//! other; the trainer then writes the generated pixels over the batch's image where the outlier mask says.
+//! What it replaces is what the flow is fitted to, so its scene must be kept: `Batch` gets a field for that
+//! then. [`Mix`] chooses between sources by their weights, which is b of eq. (18).
+//!
+//! Deliberately does not know: losses, networks, data sets (it is handed the images it may cut from).
+
+mod cutouts;
+mod error;
+mod mix;
+mod paste;
+mod settings;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+
+pub use cutouts::CutoutFolder;
+pub use error::NegativesError;
+pub use mix::Mix;
+pub use settings::{Ground, Paste, Settings, SourceSettings};
+
+use crate::dataset::paste::Cutout;
+use crate::images::Rgb;
+use crate::train::data::Scene;
+
+/// A patch and its mask: the pixels' colours, and as alpha how opaque each is.
+#[derive(Debug, Clone)]
+pub struct Negative {
+    /// Patch and mask.
+    pub patch: Arc<Cutout>,
+    /// It has the size it will have in the scene, and keeps direction, edge and colours; otherwise all of
+    /// these are drawn when it is pasted.
+    pub in_place: bool,
+}
+
+/// The scene that a negative is drawn for.
+#[derive(Debug, Clone, Copy)]
+pub struct SceneView<'a> {
+    /// The inlier crop.
+    pub rgb: &'a Rgb,
+    /// `[height, width]`: `0..K`, or 255 for void.
+    pub labels: &'a [u8],
+}
+
+/// How a scene came to be what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Framing {
+    /// By how much its pixels are smaller than its camera's: so much less sharp are negatives made.
+    pub enlarged: f64,
+    /// The columns and the rows that show the image; what is around them is filled, and stays so.
+    pub image: [Range<usize>; 2],
+}
+
+impl Framing {
+    /// Of an image as its camera took it.
+    pub fn whole(rgb: &Rgb) -> Self {
+        Self { enlarged: 1.0, image: [0..rgb.width, 0..rgb.height] }
+    }
+}
+
+/// Where negatives come from.
+pub trait Source: Send + Sync + std::fmt::Debug {
+    /// One negative: a function of the scene, the generator and the files.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    fn draw(&self, scene: &SceneView<'_>, rng: &mut ChaCha8Rng) -> Result<Negative, NegativesError>;
+
+    /// For messages: the kind and the folder.
+    fn name(&self) -> String;
+}
+
+/// Which of a source's files are drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Those to train with.
+    Train,
+    /// Those kept from it, to judge by.
+    HeldOut,
+}
+
+impl Share {
+    fn is_empty(self, name: String, files: usize, held_out: f64) -> NegativesError {
+        let missing = if self == Self::Train { "to train with" } else { "to judge by" };
+        NegativesError::Share { name, files, held_out, missing }
+    }
+}
+
+/// What is around the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The run's data folder.
+    pub root: &'a Path,
+    /// Names of the K classes, by id.
+    pub classes: &'a [String],
+    /// Which files.
+    pub share: Share,
+}
+
+/// A source and how its negatives are pasted.
+#[derive(Debug)]
+pub struct Negatives {
+    source: Mix,
+    paste: Paste,
+    /// Ids of the classes that negatives stand on.
+    ground: Vec<u8>,
+    /// K.
+    classes: u8,
+}
+
+impl Negatives {
+    /// Finds the files of every source.
+    ///
+    /// # Errors
+    /// Settings that make no sense, a class that the model does not have; a folder that is missing, empty,
+    /// or holds something else; a share without a file.
+    pub fn open(settings: &Settings, around: &Surroundings<'_>) -> Result<Self, NegativesError> {
+        settings.check()?;
+        let id = |name: &String| {
+            let known = || NegativesError::Class { got: name.clone(), known: around.classes.join(", ") };
+            let at = around.classes.iter().position(|class| class == name);
+            at.and_then(|at| u8::try_from(at).ok()).ok_or_else(known)
+        };
+        Ok(Self {
+            source: Mix::open(settings, around)?,
+            paste: settings.paste.clone(),
+            ground: settings.paste.ground.classes.iter().map(id).collect::<Result<_, _>>()?,
+            classes: u8::try_from(around.classes.len()).unwrap_or(u8::MAX - 1),
+        })
+    }
+
+    /// What is drawn from, for the log.
+    pub fn describe(&self) -> String {
+        self.source.name()
+    }
+
+    /// Pastes negatives into a scene, in place; gives `[height, width]`, true on their pixels. Their labels
+    /// become void.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn paste(
+        &self,
+        scene: &mut Scene,
+        framing: &Framing,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<bool>, NegativesError> {
+        paste::paste(self, scene, framing, rng)
+    }
+}
+
+/// The files of a share, chosen by a hash of their names: the others keep their side when one is added, but
+/// for few. At least one is held out where a share above 0 is, so long as one is left to train with.
+fn share_of<T>(items: Vec<T>, name: impl Fn(&T) -> String, held_out: f64, share: Share) -> Vec<T> {
+    let count = ((items.len() as f64 * held_out).ceil() as usize).min(items.len().saturating_sub(1));
+    let mut ranked: Vec<_> = items.iter().map(|item| Sha256::digest(name(item))).collect();
+    let hashes = ranked.clone();
+    ranked.sort();
+    let held = |i: usize| ranked[..count].binary_search(&hashes[i]).is_ok();
+    let wanted = |(i, _): &(usize, T)| held(*i) == (share == Share::HeldOut);
+    items.into_iter().enumerate().filter(wanted).map(|(_, item)| item).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Samples as the network takes them.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::DataError;
+use super::sample::Sample;
+
+/// What the trainer takes a step on: N samples of one size.
+#[derive(Debug)]
+pub struct Batch {
+    /// `[N, 3, H, W]` f32, normalised; channels last in memory.
+    pub images: Tensor,
+    /// `[N, H, W]` i64: `0..K`, or 255 for void, which pasted pixels are too.
+    pub labels: Tensor,
+    /// `[N, H, W]` bool: true on the pixels of negatives.
+    pub outliers: Tensor,
+    /// Which samples these are, N of them.
+    pub ids: Vec<String>,
+}
+
+/// `(x/255 − mean) / std` for each channel: red, green, blue.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalisation {
+    /// Of values in 0..1.
+    pub mean: [f32; 3],
+    /// Of values in 0..1; above 0.
+    pub std: [f32; 3],
+}
+
+impl Normalisation {
+    /// What networks pre-trained on ImageNet were given.
+    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+    /// Refuses what cannot be divided by.
+    ///
+    /// # Errors
+    /// A mean outside of 0..1, a deviation that is not above 0.
+    pub fn check(&self) -> Result<(), DataError> {
+        if !self.mean.iter().all(|m| (0.0..=1.0).contains(m)) {
+            let got = format!("{:?}", self.mean);
+            return Err(DataError::Setting { name: "mean", got, wanted: "three numbers from 0 to 1" });
+        }
+        if !self.std.iter().all(|s| *s > 0.0 && s.is_finite()) {
+            let got = format!("{:?}", self.std);
+            return Err(DataError::Setting { name: "std", got, wanted: "three numbers above 0" });
+        }
+        Ok(())
+    }
+
+    /// What each value of each channel becomes.
+    fn table(&self) -> [[f32; 256]; 3] {
+        [0, 1, 2].map(|c| std::array::from_fn(|v| (v as f32 / 255.0 - self.mean[c]) / self.std[c]))
+    }
+}
+
+/// A batch in plain memory. A worker makes this and no tensor: libtorch would keep a team of threads for
+/// each thread that computes with it.
+pub(super) struct Plain {
+    images: Vec<f32>,
+    labels: Vec<i64>,
+    outliers: Vec<bool>,
+    ids: Vec<String>,
+    /// Width, height.
+    sides: [usize; 2],
+}
+
+impl Plain {
+    pub(super) fn new(sides: [usize; 2], batch: usize) -> Self {
+        let pixels = sides[0] * sides[1] * batch;
+        Self {
+            images: Vec::with_capacity(pixels * 3),
+            labels: Vec::with_capacity(pixels),
+            outliers: Vec::with_capacity(pixels),
+            ids: Vec::with_capacity(batch),
+            sides,
+        }
+    }
+
+    pub(super) fn push(&mut self, sample: Sample, normalisation: &Normalisation) {
+        let table = normalisation.table();
+        let pixels = sample.scene.rgb.data.as_chunks::<3>().0;
+        self.images.extend(
+            pixels.iter().flat_map(|pixel| [0, 1, 2].map(|c: usize| table[c][usize::from(pixel[c])])),
+        );
+        self.labels.extend(sample.scene.labels.iter().map(|label| i64::from(*label)));
+        self.outliers.extend(sample.outliers);
+        self.ids.push(sample.id);
+    }
+
+    pub(super) fn tensors(self) -> Result<Batch, DataError> {
+        let [width, height] = self.sides.map(|side| side as i64);
+        let maps = [self.ids.len() as i64, height, width];
+        // Colours lie side by side already: a view of them is channels last.
+        let images = Tensor::f_from_slice(&self.images)?.f_view([maps[0], height, width, 3])?;
+        Ok(Batch {
+            images: images.f_permute([0, 3, 1, 2])?,
+            labels: Tensor::f_from_slice(&self.labels)?.f_view(maps)?,
+            outliers: Tensor::f_from_slice(&self.outliers)?.f_view(maps)?,
+            ids: self.ids,
+        })
+    }
+}

@@ -1,0 +1,53 @@
+//! Several sources as one.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    CutoutFolder, Negative, NegativesError, SceneView, Settings, Source, SourceSettings, Surroundings,
+};
+
+/// Sources and their weights; each negative is of one of them.
+#[derive(Debug)]
+pub struct Mix {
+    /// Each with the sum of the weights up to its own, the last being 1.
+    sources: Vec<(f64, Box<dyn Source>)>,
+}
+
+impl Mix {
+    /// Of sources with weights above 0, at least one.
+    pub fn new(sources: Vec<(f64, Box<dyn Source>)>) -> Self {
+        let all: f64 = sources.iter().map(|(weight, _)| weight).sum();
+        let mut sum = 0.0;
+        let up_to = |(weight, source)| {
+            sum += weight / all;
+            (sum, source)
+        };
+        Self { sources: sources.into_iter().map(up_to).collect() }
+    }
+
+    pub(super) fn open(settings: &Settings, around: &Surroundings<'_>) -> Result<Self, NegativesError> {
+        let open = |source: &SourceSettings| -> Result<(f64, Box<dyn Source>), NegativesError> {
+            let opened: Box<dyn Source> = match source {
+                SourceSettings::Cutouts { folder, .. } => {
+                    Box::new(CutoutFolder::read(&around.root.join(folder), settings.held_out, around.share)?)
+                }
+            };
+            Ok((source.weight(), opened))
+        };
+        Ok(Self::new(settings.sources.iter().map(open).collect::<Result<_, _>>()?))
+    }
+}
+
+impl Source for Mix {
+    fn draw(&self, scene: &SceneView<'_>, rng: &mut ChaCha8Rng) -> Result<Negative, NegativesError> {
+        let at: f64 = rng.random();
+        // The sum of all weights may be a rounding error short of 1.
+        let chosen = self.sources.iter().position(|(up_to, _)| at < *up_to).unwrap_or(self.sources.len() - 1);
+        self.sources[chosen].1.draw(scene, rng)
+    }
+
+    fn name(&self) -> String {
+        self.sources.iter().map(|(_, source)| source.name()).collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,149 @@
+//! The settings of this room, as they stand in the YAML, and what makes no sense in them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::NegativesError;
+
+/// Where negatives come from and how they are pasted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// One or more; a negative is of one of them, by their weights.
+    pub sources: Vec<SourceSettings>,
+    /// The share of each source's files that training never sees, 0..1.
+    #[serde(default = "default_held_out")]
+    pub held_out: f64,
+    /// How they are pasted.
+    #[serde(default)]
+    pub paste: Paste,
+}
+
+fn default_held_out() -> f64 {
+    0.15
+}
+
+fn default_weight() -> f64 {
+    1.0
+}
+
+/// A source. `folder` is below the run's data folder, `weight` is relative to the other sources'.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum SourceSettings {
+    /// PNG files with alpha, one object each.
+    Cutouts {
+        /// Of the files.
+        folder: PathBuf,
+        /// Above 0.
+        #[serde(default = "default_weight")]
+        weight: f64,
+    },
+}
+
+impl SourceSettings {
+    pub(super) fn weight(&self) -> f64 {
+        match self {
+            Self::Cutouts { weight, .. } => *weight,
+        }
+    }
+}
+
+/// How negatives are pasted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Paste {
+    /// The share of scenes that get any, 0..1.
+    pub probability: f64,
+    /// How many such a scene gets: from, to.
+    pub objects: [u32; 2],
+    /// The longer side over the shorter side of the scene: from, to; drawn evenly by its logarithm.
+    pub scale: [f64; 2],
+    /// How often left and right are exchanged, 0..1.
+    pub flip: f64,
+    /// Turned by up to so many degrees, either way.
+    pub rotation: f64,
+    /// How often the edge is as soft as a camera's, 0..1; otherwise a pixel is the negative's or it is not.
+    pub soft_edge: f64,
+    /// How often it is brought into the light of its place, 0..1.
+    pub match_light: f64,
+    /// Blurred as much as the scene was when it was enlarged.
+    pub match_sharpness: bool,
+    /// Where some stand.
+    pub ground: Ground,
+}
+
+/// Negatives that stand on something.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ground {
+    /// How many do, 0..1; the others are anywhere.
+    pub share: f64,
+    /// Names of the classes they stand on. Where none is in sight, they are anywhere.
+    pub classes: Vec<String>,
+}
+
+impl Default for Paste {
+    fn default() -> Self {
+        Self {
+            probability: 1.0,
+            objects: [1, 3],
+            scale: [0.05, 0.6],
+            flip: 0.5,
+            rotation: 0.0,
+            soft_edge: 0.8,
+            match_light: 0.5,
+            match_sharpness: true,
+            ground: Ground::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses what makes no sense whatever the files are.
+    ///
+    /// # Errors
+    /// No source, a weight that is none, a share or a range out of its bounds.
+    pub fn check(&self) -> Result<(), NegativesError> {
+        let refuse = |name, got: String, wanted| Err(NegativesError::Setting { name, got, wanted });
+        if self.sources.is_empty() {
+            return refuse("sources", "empty".into(), "one or more");
+        }
+        if let Some(source) = self.sources.iter().find(|s| !(s.weight() > 0.0 && s.weight().is_finite())) {
+            return refuse("weight", source.weight().to_string(), "a number above 0");
+        }
+        if !(0.0..=0.9).contains(&self.held_out) {
+            return refuse("held_out", self.held_out.to_string(), "a share, 0 to 0.9");
+        }
+        let Paste { objects, scale, rotation, ground, .. } = &self.paste;
+        let shares = [
+            ("probability", self.paste.probability),
+            ("flip", self.paste.flip),
+            ("soft_edge", self.paste.soft_edge),
+            ("match_light", self.paste.match_light),
+            ("ground share", ground.share),
+        ];
+        if let Some((name, got)) = shares.into_iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+            return refuse(name, got.to_string(), "a share, 0 to 1");
+        }
+        if !(objects[0] >= 1 && objects[1] >= objects[0] && objects[1] <= 100) {
+            return refuse(
+                "objects",
+                format!("{}..{}", objects[0], objects[1]),
+                "1 to 100, the smaller first",
+            );
+        }
+        if !(scale[0] >= 0.001 && scale[1] >= scale[0] && scale[1] <= 4.0) {
+            let wanted = "two numbers between 0.001 and 4, the smaller first";
+            return refuse("scale", format!("{}..{}", scale[0], scale[1]), wanted);
+        }
+        if !(0.0..=180.0).contains(rotation) {
+            return refuse("rotation", rotation.to_string(), "0 to 180 degrees");
+        }
+        if ground.share > 0.0 && ground.classes.is_empty() {
+            return refuse("ground classes", "empty".into(), "the classes they stand on, or a share of 0");
+        }
+        Ok(())
+    }
+}
