@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const OWNERS: [(&str, &[&str]); 9] = [
     ("r2r", &["ros/"]),
     ("ort", &["segmenter/onnx/"]),
-    ("onnx_protobuf", &["segmenter/onnx/"]),
+    ("onnx_protobuf", &["segmenter/onnx/", "train/export/"]),
     ("opencv", &["images/"]),
     ("mcap", &["bag/"]),
     ("cdr_encoding", &["bag/"]),

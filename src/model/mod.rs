@@ -123,7 +123,11 @@ impl Model {
         Ok((manifest, onnx, onnx_path))
     }
 
-    fn from_parts(
+    /// A model whose file was not read from `onnx_path`, or not yet written there.
+    ///
+    /// # Errors
+    /// As [`Model::load`], without reading.
+    pub(crate) fn from_parts(
         manifest: Manifest,
         path: PathBuf,
         onnx: Vec<u8>,

@@ -24,11 +24,22 @@ pub struct OnnxSegmenter {
     network: Bound,
     logits: Output,
     dataset_logits: Option<Output>,
-    /// With the pre-logits that it reads, where they were asked for.
+    /// Where they were asked for without the head.
+    pre_logits: Option<Output>,
+    /// With the pre-logits that it reads, where it was asked for.
     head: Option<Head>,
     size: Size,
     provider: String,
     library: PathBuf,
+}
+
+/// What is wanted of a model's pre-logits.
+#[derive(Clone, Copy)]
+enum PreLogits {
+    Unread,
+    Read,
+    /// And the class head that reads them, to be run again.
+    WithHead,
 }
 
 impl OnnxSegmenter {
@@ -39,7 +50,7 @@ impl OnnxSegmenter {
     /// No library, a provider that is not there or takes nothing, a file that does not load, a graph that is
     /// not the one described.
     pub fn new(model: &Model, settings: &RuntimeSettings, size: Size) -> Result<Self, SegmentError> {
-        Self::make(model, settings, size, None)
+        Self::make(model, settings, size, PreLogits::Unread)
     }
 
     /// As [`OnnxSegmenter::new`], and gives pre-logits and rectified logits as well.
@@ -51,17 +62,27 @@ impl OnnxSegmenter {
         settings: &RuntimeSettings,
         size: Size,
     ) -> Result<Self, SegmentError> {
-        let name = model.manifest().outputs.pre_logits.as_deref().ok_or_else(|| {
-            SegmentError::NoPreLogits(format!("the outputs of {} name none", model.path().display()))
-        })?;
-        Self::make(model, settings, size, Some(name))
+        Self::make(model, settings, size, PreLogits::WithHead)
+    }
+
+    /// As [`OnnxSegmenter::new`], and gives pre-logits, but no rectified logits: how the logits are made of them
+    /// does not matter then.
+    ///
+    /// # Errors
+    /// Also: a model without pre-logits.
+    pub fn reading_pre_logits(
+        model: &Model,
+        settings: &RuntimeSettings,
+        size: Size,
+    ) -> Result<Self, SegmentError> {
+        Self::make(model, settings, size, PreLogits::Read)
     }
 
     fn make(
         model: &Model,
         settings: &RuntimeSettings,
         size: Size,
-        pre_logits: Option<&str>,
+        wanted: PreLogits,
     ) -> Result<Self, SegmentError> {
         let path = model.path().display().to_string();
         let contract = |mismatch: String| SegmentError::Contract { path: path.clone(), mismatch };
@@ -69,6 +90,15 @@ impl OnnxSegmenter {
         let starter = Starter { environment, settings, path: path.clone() };
 
         let names = &model.manifest().outputs;
+        let pre_logits = match wanted {
+            PreLogits::Unread => None,
+            PreLogits::Read | PreLogits::WithHead => Some(
+                names
+                    .pre_logits
+                    .as_deref()
+                    .ok_or_else(|| SegmentError::NoPreLogits(format!("the outputs of {path} name none")))?,
+            ),
+        };
         let session = starter.session(model.onnx())?;
         contract::check_graph(&session, model, size).map_err(contract)?;
         let input = (model.manifest().input.name.as_str(), [1, 3, size.height, size.width]);
@@ -80,8 +110,11 @@ impl OnnxSegmenter {
         contract::check_outputs(model, size, logits.view(), dataset_logits.as_ref().map(Output::view))
             .map_err(contract)?;
         network.run().map_err(SegmentError::Run)?;
-        let head = pre_logits.map(|p| Head::new(&starter, model, p, logits.view())).transpose()?;
-        Ok(Self { network, logits, dataset_logits, head, size, provider, library })
+        let (pre_logits, head) = match (wanted, pre_logits) {
+            (PreLogits::WithHead, Some(p)) => (None, Some(Head::new(&starter, model, p, logits.view())?)),
+            (_, pre_logits) => (pre_logits, None),
+        };
+        Ok(Self { network, logits, dataset_logits, pre_logits, head, size, provider, library })
     }
 
     /// The ONNX Runtime library that is loaded.
@@ -116,7 +149,7 @@ impl Segmenter for OnnxSegmenter {
     }
 
     fn pre_logits(&self) -> Option<Logits<'_>> {
-        self.head.as_ref().map(Head::pre_logits)
+        self.head.as_ref().map(Head::pre_logits).or(self.pre_logits.as_ref().map(Output::view))
     }
 
     fn rectify(&mut self, clip: f32) -> Result<(), SegmentError> {
