@@ -87,7 +87,7 @@ fn without(files: &ById, others: &ById, root: &Path) -> Vec<String> {
 }
 
 /// A path below the root as hash lines and messages hold it: `/` between folders, on every system.
-pub(super) fn relative(root: &Path, file: &Path) -> String {
+pub(crate) fn relative(root: &Path, file: &Path) -> String {
     let parts = file.strip_prefix(root).unwrap_or(file).components();
     parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
@@ -107,7 +107,7 @@ fn list(root: &Path, files: &Files) -> Result<ById, DatasetError> {
 
 /// Every file below `folder`, links followed, in the order of names. A link back to a folder it lies in would
 /// give its files again and again: it is an error.
-pub(super) fn walk(
+pub(crate) fn walk(
     folder: &Path,
     each: &mut impl FnMut(PathBuf) -> Result<(), DatasetError>,
 ) -> Result<(), DatasetError> {

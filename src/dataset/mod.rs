@@ -42,6 +42,8 @@ use crate::frame::Size;
 use crate::images::{self, Rgb};
 
 pub use self::error::DatasetError;
+#[cfg(feature = "train")]
+pub(crate) use self::layout::{relative, walk};
 pub use self::set_hash::{SetHash, file_line};
 pub use self::truth::Truth;
 

@@ -13,6 +13,7 @@
 mod batch;
 mod cache;
 mod error;
+pub mod generated;
 mod order;
 mod photometric;
 mod random;

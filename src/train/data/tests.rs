@@ -74,7 +74,8 @@ fn cutouts(root: &Path) -> Arc<Negatives> {
         paste: negatives::Paste { scale: [0.3, 0.9], ..negatives::Paste::default() },
     };
     let classes = ["a", "b", "c"].map(String::from);
-    let around = negatives::Surroundings { root, classes: &classes, share: negatives::Share::Train };
+    let around =
+        negatives::Surroundings { root, classes: &classes, scenes: &[], share: negatives::Share::Train };
     Arc::new(Negatives::open(&settings, &around).unwrap())
 }
 use negatives::Negatives;

@@ -1,10 +1,13 @@
 //! Several sources as one.
 
+use std::path::PathBuf;
+
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    CutoutFolder, Negative, NegativesError, SceneView, Settings, Source, SourceSettings, Surroundings,
+    CutoutFolder, Instances, Negative, NegativesError, Rectangles, SceneView, Settings, Source,
+    SourceSettings, Surroundings,
 };
 
 /// Sources and their weights; each negative is of one of them.
@@ -28,9 +31,20 @@ impl Mix {
 
     pub(super) fn open(settings: &Settings, around: &Surroundings<'_>) -> Result<Self, NegativesError> {
         let open = |source: &SourceSettings| -> Result<(f64, Box<dyn Source>), NegativesError> {
+            let (held_out, share) = (settings.held_out, around.share);
+            let at = |folder: &PathBuf| around.root.join(folder);
             let opened: Box<dyn Source> = match source {
                 SourceSettings::Cutouts { folder, .. } => {
-                    Box::new(CutoutFolder::read(&around.root.join(folder), settings.held_out, around.share)?)
+                    Box::new(CutoutFolder::read(&at(folder), held_out, share)?)
+                }
+                SourceSettings::Instances { folder, together, .. } => {
+                    Box::new(Instances::of_folder(&at(folder), *together, held_out, share)?)
+                }
+                SourceSettings::Rectangles { folder, sides, .. } => {
+                    Box::new(Rectangles::of_folder(&at(folder), *sides, held_out, share)?)
+                }
+                SourceSettings::Crops { sides, .. } => {
+                    Box::new(Rectangles::of_scenes(around.scenes, *sides, held_out, share)?)
                 }
             };
             Ok((source.weight(), opened))

@@ -18,12 +18,15 @@
 
 mod cutouts;
 mod error;
+mod instances;
 mod mix;
 mod paste;
+mod pictures;
+mod rectangles;
 mod settings;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
@@ -31,7 +34,9 @@ use sha2::{Digest, Sha256};
 
 pub use cutouts::CutoutFolder;
 pub use error::NegativesError;
+pub use instances::Instances;
 pub use mix::Mix;
+pub use rectangles::Rectangles;
 pub use settings::{Ground, Paste, Settings, SourceSettings};
 
 use crate::dataset::paste::Cutout;
@@ -108,6 +113,8 @@ pub struct Surroundings<'a> {
     pub root: &'a Path,
     /// Names of the K classes, by id.
     pub classes: &'a [String],
+    /// The images that are trained on, for who cuts negatives out of them.
+    pub scenes: &'a [PathBuf],
     /// Which files.
     pub share: Share,
 }

@@ -17,9 +17,9 @@ const OUTLIER: f32 = 0.5;
 const TOUCHED: f32 = 0.05;
 /// By so much a negative is enlarged at most: beyond, it has no detail.
 const MOST_ENLARGED: f64 = 1.5;
-/// A negative that shows less than this, in pixels, is drawn again.
+/// A negative that shows less than this, in pixels, gets another size and place.
 const LEAST_PIXELS: usize = 32;
-/// Draws for one negative, before the scene does without it.
+/// So often, before the scene does without it. It stays the same negative: sources keep their weights.
 const ATTEMPTS: usize = 8;
 /// The variance of a sharp camera's blur and of bilinear interpolation, along an axis, in square pixels: an
 /// enlarged picture has both of them at its scale.
@@ -40,9 +40,9 @@ pub(super) fn paste(
     }
     let count = rng.random_range(settings.objects[0]..=settings.objects[1]);
     for _ in 0..count {
+        let view = SceneView { rgb: &scene.rgb, labels: &scene.labels };
+        let negative = source.draw(&view, rng)?;
         for _ in 0..ATTEMPTS {
-            let view = SceneView { rgb: &scene.rgb, labels: &scene.labels };
-            let negative = source.draw(&view, rng)?;
             let patch = shape(&negative, settings, &scene.rgb, framing, rng);
             let at = if rng.random_bool(settings.ground.share) {
                 on_ground(&patch, scene, ground, *classes, rng)

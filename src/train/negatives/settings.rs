@@ -24,6 +24,16 @@ fn default_held_out() -> f64 {
     0.15
 }
 
+/// The union of two instances at most, as in the method's reference code.
+fn default_together() -> [usize; 2] {
+    [1, 2]
+}
+
+/// The larger of the intervals in the method's reference code.
+fn default_sides() -> [usize; 2] {
+    [16, 216]
+}
+
 fn default_weight() -> f64 {
     1.0
 }
@@ -40,12 +50,68 @@ pub enum SourceSettings {
         #[serde(default = "default_weight")]
         weight: f64,
     },
+    /// Objects of images with instance masks: ADE20K's full set, or `images/` with `masks/`; see
+    /// [`Instances`](super::Instances).
+    Instances {
+        /// Of the images and masks.
+        folder: PathBuf,
+        /// So many instances of one image make one negative: from, to.
+        #[serde(default = "default_together")]
+        together: [usize; 2],
+        /// Above 0.
+        #[serde(default = "default_weight")]
+        weight: f64,
+    },
+    /// Rectangles of the pictures of a folder.
+    Rectangles {
+        /// Of the pictures.
+        folder: PathBuf,
+        /// Each side in pixels of the scene: from, to; multiples of 8.
+        #[serde(default = "default_sides")]
+        sides: [usize; 2],
+        /// Above 0.
+        #[serde(default = "default_weight")]
+        weight: f64,
+    },
+    /// Rectangles of the images that are trained on.
+    Crops {
+        /// As those of `rectangles`.
+        #[serde(default = "default_sides")]
+        sides: [usize; 2],
+        /// Above 0.
+        #[serde(default = "default_weight")]
+        weight: f64,
+    },
 }
 
 impl SourceSettings {
     pub(super) fn weight(&self) -> f64 {
         match self {
-            Self::Cutouts { weight, .. } => *weight,
+            Self::Cutouts { weight, .. }
+            | Self::Instances { weight, .. }
+            | Self::Rectangles { weight, .. }
+            | Self::Crops { weight, .. } => *weight,
+        }
+    }
+
+    fn check(&self) -> Result<(), NegativesError> {
+        let refuse = |name, got: String, wanted| Err(NegativesError::Setting { name, got, wanted });
+        if !(self.weight() > 0.0 && self.weight().is_finite()) {
+            return refuse("weight", self.weight().to_string(), "a number above 0");
+        }
+        let (name, [low, high], range, wanted) = match self {
+            Self::Cutouts { .. } => return Ok(()),
+            Self::Instances { together, .. } => {
+                ("together", *together, 1..=16, "1 to 16 instances, the smaller first")
+            }
+            Self::Rectangles { sides, .. } | Self::Crops { sides, .. } => {
+                ("sides", *sides, 8..=2048, "two sides between 8 and 2048 pixels, the smaller first")
+            }
+        };
+        if range.contains(&low) && range.contains(&high) && low <= high {
+            Ok(())
+        } else {
+            refuse(name, format!("{low}..{high}"), wanted)
         }
     }
 }
@@ -110,9 +176,7 @@ impl Settings {
         if self.sources.is_empty() {
             return refuse("sources", "empty".into(), "one or more");
         }
-        if let Some(source) = self.sources.iter().find(|s| !(s.weight() > 0.0 && s.weight().is_finite())) {
-            return refuse("weight", source.weight().to_string(), "a number above 0");
-        }
+        self.sources.iter().try_for_each(SourceSettings::check)?;
         if !(0.0..=0.9).contains(&self.held_out) {
             return refuse("held_out", self.held_out.to_string(), "a share, 0 to 0.9");
         }
