@@ -46,6 +46,16 @@ impl Graph {
         Self { proto: GraphProto { name: name.into(), ..Default::default() }, taken: HashSet::new() }
     }
 
+    /// To be continued: names of what is in it are taken.
+    pub(super) fn of(proto: GraphProto) -> Self {
+        let mut taken = HashSet::new();
+        taken.extend(proto.node.iter().flat_map(|n| n.output.iter().chain([&n.name]).cloned()));
+        taken.extend(proto.initializer.iter().map(|t| t.name.clone()));
+        taken.extend(proto.sparse_initializer.iter().map(|t| t.values.name.clone()));
+        taken.extend(proto.input.iter().chain(&proto.output).map(|v| v.name.clone()));
+        Self { proto, taken }
+    }
+
     /// The name, or where it is taken, it with a number.
     fn unique(&mut self, name: &str) -> String {
         let mut free = name.to_owned();

@@ -2,10 +2,12 @@
 //!
 //! Place: the trainer's last step. The network's one description ([`super::model::ops`]) is carried out by
 //! a writer of ONNX nodes, batch normalisations are folded where that changes nothing, and nothing is
-//! written that ONNX Runtime does not compute as libtorch does.
+//! written that ONNX Runtime does not compute as libtorch does. [`attach`] puts a dataset
+//! head on a graph that others trained.
 //!
 //! Deliberately does not know: checkpoints' files, settings' files, how anything was trained.
 
+pub mod attach;
 mod error;
 mod fold;
 mod graph;

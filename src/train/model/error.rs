@@ -89,6 +89,9 @@ pub enum NetworkError {
         /// The batch normalisation.
         layer: String,
     },
+    /// What ONNX Runtime says of a model from outside, on whose pre-logits a head is.
+    #[error(transparent)]
+    Outside(#[from] crate::segmenter::SegmentError),
     /// What libtorch says of a layer.
     #[error("{layer}: {}", first_line(.source))]
     Layer {
