@@ -1,8 +1,7 @@
 //! DenseNet-121's encoder (Huang et al. 2017), as torchvision has it up to its last dense block: 7×7 stem, dense
 //! blocks of 6, 12, 24 and 16 layers that grow by 32 channels. Features are what each block gives, before the
-//! transition to the next: 256 channels at stride 4, 512 at 8, 1024 at 16, 1024 at 32.
-//!
-//! torchvision's last normalisation (`norm5`) is left out: the ladder's pyramid begins with one of its own.
+//! transition to the next: 256 channels at stride 4, 512 at 8, 1024 at 16, and normalised once more, as torchvision's
+//! `features` end, 1024 at 32.
 
 use super::blocks::{conv_norm, kept, norm, norm_relu_conv, point};
 use super::ops::{Conv, Ops, Pool};
@@ -16,7 +15,8 @@ const GROWTH: usize = 32;
 const BOTTLENECK: usize = 4;
 const LAYERS: [usize; 4] = [6, 12, 24, 16];
 
-/// Names `encoder.stem.*`, `encoder.block1.layer1.{squeeze,grow}.*` and on, `encoder.transition1.*` and on.
+/// Names `encoder.stem.*`, `encoder.block1.layer1.{squeeze,grow}.*` and on, `encoder.transition1.*` and on,
+/// `encoder.norm.*`.
 pub(super) fn encode<O: Ops>(ops: &mut O, image: &O::Value) -> Result<[O::Value; 4], O::Error> {
     let stem =
         Conv { inputs: 3, outputs: STEM, kernel: 7, stride: 2, padding: (3, 3), groups: 1, bias: false };
@@ -29,7 +29,8 @@ pub(super) fn encode<O: Ops>(ops: &mut O, image: &O::Value) -> Result<[O::Value;
     x = transition(ops, 2, &at8, CHANNELS[1])?;
     let at16 = block(ops, 3, x, CHANNELS[1] / 2, LAYERS[2])?;
     x = transition(ops, 3, &at16, CHANNELS[2])?;
-    let at32 = block(ops, 4, x, CHANNELS[2] / 2, LAYERS[3])?;
+    let top = block(ops, 4, x, CHANNELS[2] / 2, LAYERS[3])?;
+    let at32 = ops.batch_norm("encoder.norm", &top, norm(CHANNELS[3]))?;
     Ok([at4, at8, at16, at32])
 }
 

@@ -1,19 +1,22 @@
 //! The networks: an encoder, a ladder that climbs back to stride 4, a class head and a dataset head.
 //!
 //! Place: between the batches and the losses. [`describe`] says over [`ops`] what each network is; [`torch`]
-//! carries the description out with libtorch, `export` writes it as ONNX. [`Network`] is the
+//! carries the description out with libtorch, [`count`] adds it up, `export` writes it as ONNX. [`Network`] is the
 //! seam to the loop: a [`torch::TorchNetwork`] is one, and other modules may be.
 //!
 //! Deliberately does not know: losses, optimizers, data, files of checkpoints.
 //!
 //! # Modules, in reading order
 //! [`spec`] ▸ [`ops`] ▸ [`blocks`] ▸ [`lite0`], [`densenet`], [`tiny`] ▸ [`ladder`] ▸ [`parameters`] ▸ [`declare`] ▸
-//! [`torch`]
+//! [`torch`] ▸ [`count`] ▸ [`weights`]
 
 mod blocks;
+pub mod count;
 pub mod declare;
 mod densenet;
 mod error;
+#[cfg(test)]
+mod golden;
 mod ladder;
 mod lite0;
 pub mod ops;
@@ -23,6 +26,7 @@ mod spec;
 mod tests;
 mod tiny;
 pub mod torch;
+pub mod weights;
 
 use tch::Tensor;
 
