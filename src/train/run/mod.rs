@@ -1,1 +1,193 @@
-//! (being written)
+//! Running a training: from settings, data and a network to checkpoints.
+//!
+//! Place: around everything. [`run`] sets a training up, new, resumed or begun from another's weights; `train` is
+//! its loop, on one page. The optimizer's, the schedule's and the running mean's state is in checkpoints, and
+//! batches are a function of the step, so that a run that was stopped and resumed computes what it would have
+//! computed anyway: on one thread bit for bit, on several but for the order of libtorch's sums.
+//!
+//! libtorch's process groups, with which several GPUs or machines train together, are out of tch's reach: a run
+//! has one device.
+//!
+//! Deliberately does not know: what a network is made of, where its gradients come from, what a sample is.
+//!
+//! # Modules, in reading order
+//! `train` ▸ [`schedule`](Schedule), `gradients`, `optimizer`, `ema` ▸ [`checkpoint`] ▸ [`verdict`](Verdict), `judge` ▸
+//! `telling`, `events` ▸ `folder`, `stop`, `libtorch`
+
+pub mod checkpoint;
+mod ema;
+mod error;
+mod events;
+mod feed;
+mod folder;
+mod gradients;
+mod judge;
+mod libtorch;
+mod optimizer;
+mod schedule;
+mod stop;
+mod telling;
+mod train;
+mod verdict;
+
+use std::path::{Path, PathBuf};
+
+use self::checkpoint::{About, Checkpoint, Place};
+use self::feed::Feeds;
+use self::folder::Folder;
+use self::judge::Judge;
+use self::telling::Telling;
+use self::train::{Outside, Training};
+use super::model::Network;
+use super::settings::Written;
+use crate::atomic;
+
+pub use error::RunError;
+pub use optimizer::{LrScale, Rule, Settings as OptimizerSettings};
+pub use schedule::{Decay, Schedule};
+pub use stop::Stop;
+pub use train::Ending;
+pub use verdict::{ClosedSet, Detection, Verdict};
+
+/// What a run begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// The network as it is.
+    New,
+    /// The last checkpoint in the run's folder.
+    Resume,
+    /// The weights of another run's checkpoint (their running means, where it has some), at the phase of that name.
+    From {
+        /// The file.
+        checkpoint: PathBuf,
+        /// By name.
+        phase: String,
+    },
+}
+
+/// What a run was.
+#[derive(Debug)]
+pub struct Report {
+    /// Over, or stopped.
+    pub ending: Ending,
+    /// Of the last validation, if there was one since the start.
+    pub verdict: Option<Verdict>,
+    /// To resume from; where the run is over, its last phase's.
+    pub checkpoint: PathBuf,
+    /// Trained so far, all starts together.
+    pub seconds: f64,
+}
+
+/// Trains `network` as the settings say, on data sets below `data`, into the folder `out`.
+///
+/// # Errors
+/// [`RunError`]; what was saved before stays.
+pub fn run(
+    written: &Written,
+    network: &dyn Network,
+    data: &Path,
+    out: &Path,
+    start: &Start,
+    stop: &Stop,
+) -> Result<Report, RunError> {
+    let settings = &written.settings;
+    // The data is looked at before anything is written: a folder that is missing costs nothing.
+    let judge = Judge::open(settings, data)?;
+    let feeds = Feeds::open(settings, data, network.parameters().device())?;
+    let outside = Outside {
+        feed: &mut |phase| feeds.feed(phase),
+        judge: &mut |network| judge.as_ref().map_or(Ok(None), |j| j.judge(network, stop)),
+    };
+    run_with(written, network, outside, out, start, stop)
+}
+
+fn run_with<'a>(
+    written: &'a Written,
+    network: &'a dyn Network,
+    outside: Outside<'a>,
+    out: &Path,
+    start: &Start,
+    stop: &'a Stop,
+) -> Result<Report, RunError> {
+    let settings = &written.settings;
+    let mut about = About {
+        format: About::format(),
+        identity: network.identity(),
+        settings: written.text.clone(),
+        settings_sha256: written.sha256.clone(),
+        place: Place::default(),
+        phase: String::new(),
+        seed: settings.seed,
+        optimizer_steps: 0,
+        steps_before: 0,
+        best: None,
+        validated: None,
+        seconds: 0.0,
+        trainer: crate::VERSION.into(),
+        libtorch: libtorch::check()?,
+    };
+    let (folder, resumed) = match start {
+        Start::Resume => {
+            let folder = Folder::resume(out)?;
+            let checkpoint = resume(written, network, &folder)?;
+            let kept = &checkpoint.about;
+            (about.place, about.best, about.seconds) = (kept.place, kept.best, kept.seconds);
+            (about.steps_before, about.validated) = (kept.steps_before, kept.validated);
+            (folder, Some(checkpoint))
+        }
+        Start::New => (Folder::create(out)?, None),
+        Start::From { checkpoint, phase } => {
+            let names = || settings.phases.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
+            let no_phase = || RunError::NoPhase { got: phase.clone(), known: names() };
+            about.place.phase = settings.phase(phase).ok_or_else(no_phase)?;
+            let checkpoint = Checkpoint::read(checkpoint)?;
+            checkpoint.check_identity(&network.identity())?;
+            checkpoint.fill_judged(network.parameters())?;
+            (Folder::create(out)?, None)
+        }
+    };
+    if resumed.is_none() {
+        let path = folder.settings();
+        let kept = atomic::write(&path, written.text.as_bytes());
+        kept.map_err(|source| RunError::Write { path, source })?;
+    }
+
+    let mut training = Training {
+        settings,
+        network,
+        outside,
+        telling: Telling::open(&folder, settings.log_every)?,
+        place: about.place,
+        folder,
+        stop,
+        resumed,
+        about,
+        verdict: None,
+    };
+    let ending = training.run();
+    training.telling.finish();
+    let ending = ending?;
+    let last = settings.phases.last().filter(|_| ending == Ending::Done);
+    Ok(Report {
+        ending,
+        checkpoint: last.map_or_else(|| training.folder.last(), |phase| training.folder.phase(&phase.name)),
+        verdict: training.verdict,
+        seconds: training.about.seconds,
+    })
+}
+
+/// The run's last checkpoint, its weights in the network.
+fn resume(written: &Written, network: &dyn Network, folder: &Folder) -> Result<Checkpoint, RunError> {
+    let checkpoint = Checkpoint::read(&folder.last())?;
+    checkpoint.check_identity(&network.identity())?;
+    if checkpoint.about.settings_sha256 != written.sha256 {
+        let differences = written.differences(&checkpoint.about.settings);
+        return Err(RunError::OtherSettings { checkpoint: folder.last(), differences });
+    }
+    let parameters = network.parameters().iter().map(|(name, p)| (name.to_owned(), &p.tensor));
+    checkpoint.fill("parameters", parameters)?;
+    Ok(checkpoint)
+}
+
+#[cfg(test)]
+mod tests;

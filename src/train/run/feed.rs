@@ -1,0 +1,94 @@
+//! From the settings of a phase to its batches.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tch::{Device, Tensor};
+
+use super::RunError;
+use super::judge::frames::check_classes;
+use super::train::{Batches, Feed};
+use crate::train::data::{Batch, DataError, Normalisation, Plan, Stream, TrainingSet};
+use crate::train::negatives::{Negatives, Share, Surroundings};
+use crate::train::settings::{Phase, Settings};
+
+/// The training split, for all phases.
+pub struct Feeds {
+    set: Arc<TrainingSet>,
+    seed: u64,
+    workers: usize,
+    normalisation: Normalisation,
+    data: PathBuf,
+    classes: Vec<String>,
+    device: Device,
+}
+
+impl Feeds {
+    /// Finds the samples; none is read yet.
+    ///
+    /// # Errors
+    /// A data set that cannot be opened, or is of other classes than the model.
+    pub fn open(settings: &Settings, data: &Path, device: Device) -> Result<Self, RunError> {
+        let classes: Vec<String> = settings.classes.iter().map(|c| c.name.clone()).collect();
+        let set = TrainingSet::open(&settings.data, data, classes.len())?;
+        check_classes(set.dataset(), &classes)?;
+        Ok(Self {
+            set: Arc::new(set),
+            seed: settings.seed,
+            workers: settings.data.workers,
+            normalisation: Normalisation { mean: settings.model.mean, std: settings.model.std },
+            data: data.into(),
+            classes,
+            device,
+        })
+    }
+
+    /// What a phase is fed.
+    ///
+    /// # Errors
+    /// Negatives that cannot be opened; labels that cannot be read, where they are counted.
+    pub fn feed(&self, phase: &Phase) -> Result<Feed, RunError> {
+        let root = self.data.as_path();
+        let around = Surroundings { root, classes: &self.classes, share: Share::Train };
+        let negatives = phase.negatives.as_ref().map(|n| Negatives::open(n, &around));
+        let negatives = negatives.transpose().map_err(DataError::from)?.map(Arc::new);
+        let class_weights = if phase.class_weights {
+            Some(Tensor::f_from_slice(&self.set.class_weights()?)?.f_to_device(self.device)?)
+        } else {
+            None
+        };
+        let plan = Plan {
+            seed: self.seed,
+            phase: phase.name.clone(),
+            batch: phase.batch,
+            augmentation: phase.augmentation.clone(),
+            normalisation: self.normalisation,
+            workers: self.workers,
+        };
+        let stream = Stream::open(Arc::clone(&self.set), negatives, plan)?;
+        let per_step = phase.batch.saturating_mul(phase.accumulate as usize);
+        let steps = phase.steps.unwrap_or_else(|| self.set.steps(phase.epochs.unwrap_or_default(), per_step));
+        Ok(Feed { batches: Box::new(OnDevice { stream, device: self.device }), class_weights, steps })
+    }
+}
+
+/// Batches where the network is.
+struct OnDevice {
+    stream: Stream,
+    device: Device,
+}
+
+impl Batches for OnDevice {
+    fn next(&mut self, step: u64) -> Result<Batch, RunError> {
+        let batch = self.stream.next(step)?;
+        if self.device == Device::Cpu {
+            return Ok(batch);
+        }
+        Ok(Batch {
+            images: batch.images.f_to_device(self.device)?,
+            labels: batch.labels.f_to_device(self.device)?,
+            outliers: batch.outliers.f_to_device(self.device)?,
+            ids: batch.ids,
+        })
+    }
+}

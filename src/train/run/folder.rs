@@ -1,0 +1,79 @@
+//! Where a run keeps what.
+//!
+//! ```text
+//! OUT/settings.yaml               the settings, as they were read
+//! OUT/log.jsonl                   a line every so many steps, and one for each validation
+//! OUT/events.out.tfevents.*       the same for TensorBoard, a file for each start
+//! OUT/last.safetensors            to resume from
+//! OUT/best-PHASE.safetensors      the best validation of the phase
+//! OUT/PHASE.safetensors           the end of the phase; its weights are the running means, where it kept some
+//! ```
+//! A run that was killed and resumed has written some steps twice into the log: of two lines of one step the
+//! later holds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::RunError;
+
+/// A run's folder.
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes it, for a run that begins.
+    ///
+    /// # Errors
+    /// There is a run in it already, or it cannot be made.
+    pub fn create(path: &Path) -> Result<Self, RunError> {
+        let folder = Self(path.into());
+        if folder.last().exists() || folder.settings().exists() {
+            return Err(RunError::Taken { folder: path.into() });
+        }
+        fs::create_dir_all(path).map_err(|source| RunError::Write { path: path.into(), source })?;
+        Ok(folder)
+    }
+
+    /// Of a run that was begun.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn resume(path: &Path) -> Result<Self, RunError> {
+        let folder = Self(path.into());
+        if folder.last().exists() {
+            Ok(folder)
+        } else {
+            Err(RunError::NothingToResume { folder: path.into() })
+        }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> PathBuf {
+        self.0.join("settings.yaml")
+    }
+
+    /// The log.
+    pub fn log(&self) -> PathBuf {
+        self.0.join("log.jsonl")
+    }
+
+    /// The checkpoint to resume from.
+    pub fn last(&self) -> PathBuf {
+        self.0.join("last.safetensors")
+    }
+
+    /// The best checkpoint of a phase.
+    pub fn best(&self, phase: &str) -> PathBuf {
+        self.0.join(format!("best-{phase}.safetensors"))
+    }
+
+    /// The last checkpoint of a phase.
+    pub fn phase(&self, phase: &str) -> PathBuf {
+        self.0.join(format!("{phase}.safetensors"))
+    }
+}

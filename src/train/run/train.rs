@@ -1,0 +1,214 @@
+//! The loop, on one page. What each verb does stands in the files beside it.
+
+use std::time::Instant;
+
+use tch::Tensor;
+
+use super::RunError;
+use super::checkpoint::{About, Checkpoint, Place};
+use super::ema::Ema;
+use super::folder::Folder;
+use super::gradients::Gradients;
+use super::optimizer::Optimizer;
+use super::stop::Stop;
+use super::telling::{StepTold, Telling};
+use super::verdict::Verdict;
+use crate::train::data::Batch;
+use crate::train::losses;
+use crate::train::model::{Mode, Network};
+use crate::train::settings::{Phase, Settings};
+
+/// Batches of a phase: that of a step is always the same.
+pub trait Batches {
+    /// The batch of a step of the phase (of a micro-batch, where several make a step), where the network is.
+    fn next(&mut self, step: u64) -> Result<Batch, RunError>;
+}
+
+/// What a phase is fed.
+pub struct Feed {
+    pub batches: Box<dyn Batches>,
+    /// `[K]`, on the network's device.
+    pub class_weights: Option<Tensor>,
+    /// Of the phase.
+    pub steps: u64,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All phases are over.
+    Done,
+    /// It was asked to stop, and saved.
+    Stopped,
+}
+
+/// What a training is fed by and judged by.
+pub struct Outside<'a> {
+    /// Opens what a phase is fed.
+    pub feed: &'a mut dyn FnMut(&Phase) -> Result<Feed, RunError>,
+    pub judge: &'a mut Judges<'a>,
+}
+
+/// Judges a network as it is; nothing, where it was asked to stop.
+pub type Judges<'a> = dyn FnMut(&dyn Network) -> Result<Option<Verdict>, RunError> + 'a;
+
+/// A training under way.
+pub struct Training<'a> {
+    pub settings: &'a Settings,
+    pub network: &'a dyn Network,
+    pub outside: Outside<'a>,
+    pub folder: Folder,
+    pub telling: Telling,
+    pub stop: &'a Stop,
+    pub place: Place,
+    /// To be resumed from, until its phase has begun.
+    pub resumed: Option<Checkpoint>,
+    /// What checkpoints say besides.
+    pub about: About,
+    pub verdict: Option<Verdict>,
+}
+
+/// What a phase has at work.
+struct Work<'a> {
+    phase: &'a Phase,
+    feed: Feed,
+    optimizer: Optimizer,
+    ema: Option<Ema>,
+}
+
+impl<'a> Training<'a> {
+    /// From where it stands to the end of the last phase, or until it is asked to stop.
+    pub fn run(&mut self) -> Result<Ending, RunError> {
+        let settings = self.settings;
+        while let Some(phase) = settings.phases.get(self.place.phase) {
+            let mut work = self.begin(phase)?;
+            loop {
+                if !self.validate_if_due(&mut work)? || self.stop.is_requested() {
+                    self.save(&work, &self.folder.last())?;
+                    return Ok(Ending::Stopped);
+                }
+                if self.place.step == work.feed.steps {
+                    break;
+                }
+                let began = Instant::now();
+                let told = self.step(&mut work)?;
+                self.place.step += 1;
+                self.about.seconds += began.elapsed().as_secs_f64();
+                self.telling.step(&self.place, work.feed.steps, &told)?;
+                if self.place.step.is_multiple_of(settings.checkpoint_every) {
+                    self.save(&work, &self.folder.last())?;
+                }
+            }
+            self.end(work)?;
+        }
+        Ok(Ending::Done)
+    }
+
+    /// Batches forward and backward, then one move of the parameters.
+    fn step(&self, work: &mut Work) -> Result<StepTold, RunError> {
+        let Work { phase, feed, optimizer, ema } = work;
+        let Place { step, .. } = self.place;
+        let (network, parameters) = (self.network, self.network.parameters());
+        let factor = phase.schedule.factor(step, feed.steps);
+        let mut told = StepTold { lr: phase.optimizer.lr * factor, ..StepTold::default() };
+        let mut gradients = Gradients::default();
+        let mut ids = Vec::new();
+        for micro in step * phase.accumulate..(step + 1) * phase.accumulate {
+            let batch = feed.batches.next(micro)?;
+            ids.extend(batch.ids);
+            let said = network.forward(&batch.images, Mode::Train)?;
+            let (labels, outliers) = (&batch.labels, &batch.outliers);
+            let weights = feed.class_weights.as_ref();
+            let (s, d) = (&said.logits, &said.dataset_logits);
+            let loss = losses::loss(&phase.objective, s, d, labels, outliers, weights)?;
+            told.add(&loss, phase.accumulate)?;
+            told.check_loss().map_err(|what| self.not_finite(phase, what, &ids))?;
+            gradients.add(&loss.total.f_mul_scalar(1.0 / phase.accumulate as f64)?, parameters)?;
+        }
+        told.gradient_norm = gradients.norm()?;
+        told.check_norm().map_err(|what| self.not_finite(phase, what, &ids))?;
+        if let Some(limit) = phase.clip {
+            gradients.clip(told.gradient_norm, limit)?;
+        }
+        optimizer.step(parameters, &gradients, factor)?;
+        if let Some(ema) = ema {
+            ema.update(parameters, step)?;
+        }
+        Ok(told)
+    }
+
+    /// Every so many steps and at the end of a phase, judges the running means, where there are some, and keeps
+    /// the best. False where it was broken off.
+    fn validate_if_due(&mut self, work: &mut Work) -> Result<bool, RunError> {
+        let Place { step, .. } = self.place;
+        let Some(validation) = &self.settings.validation else { return Ok(true) };
+        let is_due = step == work.feed.steps || (step > 0 && step.is_multiple_of(validation.every));
+        if !is_due || self.about.validated == Some(step) {
+            return Ok(true);
+        }
+        let parameters = self.network.parameters();
+        work.ema.iter_mut().try_for_each(|ema| ema.swap(parameters))?;
+        let judged = (self.outside.judge)(self.network);
+        work.ema.iter_mut().try_for_each(|ema| ema.swap(parameters))?;
+        let Some(verdict) = judged? else { return Ok(false) };
+        self.about.validated = Some(step);
+        self.telling.verdict(&self.place, &verdict)?;
+        let worth = verdict.worth(&work.phase.objective);
+        if worth.is_some_and(|w| self.about.best.is_none_or(|best| w > best)) {
+            self.about.best = worth;
+            self.save(work, &self.folder.best(&work.phase.name))?;
+        }
+        self.verdict = Some(verdict);
+        Ok(true)
+    }
+
+    /// Opens a phase, and takes it up where a checkpoint left it.
+    fn begin(&mut self, phase: &'a Phase) -> Result<Work<'a>, RunError> {
+        let parameters = self.network.parameters();
+        phase.optimizer.freeze(parameters)?;
+        let feed = (self.outside.feed)(phase)?;
+        phase
+            .schedule
+            .check(feed.steps)
+            .map_err(|reason| RunError::Schedule { phase: phase.name.clone(), reason })?;
+        let mut optimizer = Optimizer::new(&phase.optimizer, parameters)?;
+        let ema = phase.ema.map(|decay| Ema::new(parameters, decay)).transpose()?;
+        if let Some(checkpoint) = self.resumed.take().filter(|_| self.place.step > 0) {
+            checkpoint.fill("optimizer", optimizer.tensors())?;
+            optimizer.resume_at(checkpoint.about.optimizer_steps);
+            if let Some(ema) = &ema {
+                checkpoint.fill("ema", ema.tensors().map(|(name, t)| (name.to_owned(), t)))?;
+            }
+        }
+        self.about.phase = phase.name.clone();
+        self.telling.phase(phase, &self.place, feed.steps, self.about.steps_before);
+        Ok(Work { phase, feed, optimizer, ema })
+    }
+
+    /// The running means become the weights; the phase's file is written, and the next phase is due.
+    fn end(&mut self, mut work: Work) -> Result<(), RunError> {
+        if let Some(mut ema) = work.ema.take() {
+            ema.swap(self.network.parameters())?;
+        }
+        self.save(&work, &self.folder.phase(&work.phase.name))?;
+        self.place = Place { phase: self.place.phase + 1, step: 0 };
+        (self.about.best, self.about.validated) = (None, None);
+        self.about.steps_before += work.feed.steps;
+        self.save(&work, &self.folder.last())
+    }
+
+    fn save(&self, work: &Work, path: &std::path::Path) -> Result<(), RunError> {
+        let about =
+            About { place: self.place, optimizer_steps: work.optimizer.steps(), ..self.about.clone() };
+        let parameters =
+            self.network.parameters().iter().map(|(n, p)| (format!("parameters/{n}"), &p.tensor));
+        let means = work.ema.iter().flat_map(Ema::tensors).map(|(n, t)| (format!("ema/{n}"), t));
+        let moments = work.optimizer.tensors().map(|(n, t)| (format!("optimizer/{n}"), t));
+        Ok(super::checkpoint::write(path, &about, parameters.chain(means).chain(moments))?)
+    }
+
+    fn not_finite(&self, phase: &Phase, (what, value): (String, f64), ids: &[String]) -> RunError {
+        let ids = ids.join(", ");
+        RunError::NotFinite { what, value, phase: phase.name.clone(), step: self.place.step, ids }
+    }
+}

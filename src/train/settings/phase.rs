@@ -1,0 +1,98 @@
+//! A phase of a training: how long, on what, by which objective and rule.
+
+use serde::Deserialize;
+
+use super::SettingsError;
+use crate::train::data::Augmentation;
+use crate::train::losses::Objective;
+use crate::train::negatives;
+use crate::train::run::{OptimizerSettings, Schedule};
+
+/// One phase. The next one begins at the weights this one ends with (their running means, where it keeps them),
+/// with an optimizer and a schedule of its own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// In logs, and of the phase's files; unique.
+    pub name: String,
+    /// How many steps it has; or `epochs`.
+    #[serde(default)]
+    pub steps: Option<u64>,
+    /// How often each sample is seen, a number above 0; or `steps`.
+    #[serde(default)]
+    pub epochs: Option<f64>,
+    /// What becomes of a sample.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+    /// Samples a forward pass.
+    pub batch: usize,
+    /// Batches whose gradients make one step.
+    #[serde(default = "one")]
+    pub accumulate: u64,
+    /// What is minimised.
+    pub objective: Objective,
+    /// Whether E_in of ln P(y|x) is weighted by how rare the classes are in the training split.
+    #[serde(default)]
+    pub class_weights: bool,
+    /// What is pasted; absent: nothing.
+    #[serde(default)]
+    pub negatives: Option<negatives::Settings>,
+    /// The rule.
+    pub optimizer: OptimizerSettings,
+    /// How its rate goes.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Gradients of a larger norm are scaled to it; absent: as they are.
+    #[serde(default)]
+    pub clip: Option<f64>,
+    /// Decay of the running mean of the weights; absent: none is kept.
+    #[serde(default)]
+    pub ema: Option<f64>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl Phase {
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
+        let says = |reason: String| Err(SettingsError::Phase { phase: self.name.clone(), reason });
+        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if self.name.is_empty() || !self.name.chars().all(is_word) || ["last", "best"].contains(&&*self.name)
+        {
+            return says("its name is a file's: letters, digits, - and _, and neither last nor best".into());
+        }
+        match (self.steps, self.epochs) {
+            (Some(steps), None) if steps > 0 => (),
+            (None, Some(epochs)) if epochs.is_finite() && epochs > 0.0 => (),
+            (steps, epochs) => {
+                return says(format!("steps {steps:?}, epochs {epochs:?}: one of them, above 0"));
+            }
+        }
+        if self.batch == 0 || self.accumulate == 0 {
+            return says(format!("batch {}, accumulate {}: 1 or more", self.batch, self.accumulate));
+        }
+        if let Some(clip) = self.clip.filter(|c| !(c.is_finite() && *c > 0.0)) {
+            return says(format!("clip is {clip}: a norm above 0, or leave it out"));
+        }
+        if let Some(decay) = self.ema.filter(|d| !(0.0..1.0).contains(d)) {
+            return says(format!("ema is {decay}: 0 or more, below 1, or leave it out"));
+        }
+        if self.objective.needs_outliers() && self.negatives.is_none() {
+            return says(format!(
+                "objective {:?} needs outliers, but nothing is pasted: add negatives",
+                self.objective
+            ));
+        }
+        if let Some(negatives) = &self.negatives {
+            negatives.check().or_else(|e| says(format!("negatives: {e}")))?;
+        }
+        self.augmentation.check().or_else(|e| says(format!("augmentation: {e}")))?;
+        self.optimizer.check().or_else(|reason| says(format!("optimizer: {reason}")))?;
+        // Of epochs the number of steps is known once the split is read; it is checked again then.
+        self.schedule
+            .check(self.steps.unwrap_or(u64::MAX))
+            .or_else(|reason| says(format!("schedule: {reason}")))?;
+        self.objective.check().or_else(|e| says(format!("objective: {e}")))
+    }
+}

@@ -1,0 +1,117 @@
+use super::*;
+
+const YAML: &str = "
+name: a
+seed: 1
+classes: [{name: road, color: [1, 2, 3]}, {name: sky, color: [4, 5, 6]}]
+model: {architecture: tiny, width: 8, dataset_head: tied, precision: bf16, mean: [0.5, 0.5, 0.5], std: [1, 1, 1]}
+data: {dataset: camvid, folder: camvid, split: train}
+validation: {every: 10, input_size: [64, 48], anomalies: {dataset: folder, folder: static, frames: 5}}
+phases:
+- name: first
+  epochs: 2.5
+  batch: 4
+  objective: {kind: closed-set}
+  optimizer: {kind: adamw, lr: 0.001}
+  schedule: {kind: cosine}
+  augmentation: {crop: 32}
+export:
+  input_sizes: [[64, 48]]
+  training: {network: n, data: d, licence: l}
+";
+
+fn parsed(from: &str, to: &str) -> Result<Written, SettingsError> {
+    assert!(from.is_empty() || YAML.contains(from), "{from}");
+    Written::parse(&YAML.replacen(from, to, 1))
+}
+
+#[test]
+fn settings_that_hold() {
+    let written = parsed("", "").unwrap();
+    let settings = &written.settings;
+    assert_eq!((settings.checkpoint_every, settings.log_every, settings.threads), (500, 50, 0));
+    assert_eq!(settings.spec().identity(), "tiny classes=2 width=8 dataset_head=tied");
+    assert_eq!((settings.phase("first"), settings.phase("second")), (Some(0), None));
+    assert_eq!(settings.phases[0].accumulate, 1);
+    let validation = settings.validation.as_ref().unwrap();
+    assert_eq!(validation.size(), Some(Size { width: 64, height: 48 }));
+    assert!(validation.anomalies.as_ref().is_some_and(|s| s.frames == Some(5)));
+}
+
+#[test]
+fn settings_that_do_not() {
+    for (from, to, says) in [
+        ("name: a\n", "name: a\nnmae: b\n", "nmae"),
+        ("epochs: 2.5", "epoch: 2.5", "epoch"),
+        ("seed: 1\n", "", "seed"),
+        ("width: 8", "width: 9", "width 9"),
+        ("name: sky", "name: road", "road"),
+        ("std: [1, 1, 1]", "std: [1, 0, 1]", "std above 0"),
+        ("every: 10", "every: 0", "validation.every is 0"),
+        ("input_size: [64, 48]", "input_size: [64, 4]", "[64, 4]"),
+        ("anomalies: {dataset: folder, folder: static, frames: 5}", "", "validation is empty"),
+        ("static, frames", "static, frame", "frame"),
+        (
+            "validation: {",
+            "validation: {pasted: {frames: {dataset: camvid, folder: c}, negatives: {sources: []}}, ",
+            "one of the two",
+        ),
+        ("epochs: 2.5", "epochs: 2.5\n  steps: 3", "one of them"),
+        ("epochs: 2.5", "epochs: 0", "one of them"),
+        ("batch: 4", "batch: 0", "batch 0"),
+        ("name: first", "name: last", "neither last nor best"),
+        ("name: first", "name: a/b", "letters"),
+        ("  batch: 4", "  batch: 4\n  clip: 0", "clip is 0"),
+        ("  batch: 4", "  batch: 4\n  ema: 1", "ema is 1"),
+        ("kind: closed-set", "kind: outlier-exposure, weight: 0.5", "add negatives"),
+        ("kind: closed-set", "kind: close-set", "close-set"),
+        ("lr: 0.001", "lr: -1", "lr is -1"),
+        ("lr: 0.001", "lr: 0.001, lr_scale: {encodr: 1}", "encodr"),
+        ("kind: cosine", "kind: cosine, final: 2", "final is 2"),
+        ("crop: 32", "crop: 0", "crop is 0x0"),
+        ("[[64, 48]]", "[]", "one [width, height] at least"),
+        ("folder: camvid, split: train", "folder: camvid, workers: 0", "workers is 0"),
+    ] {
+        let error = parsed(from, to).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(says), "{to}: {error}");
+    }
+}
+
+#[test]
+fn two_phases_of_one_name_are_refused() {
+    let (_, phase) = YAML.split_once("phases:\n").unwrap();
+    let (phase, _) = phase.split_once("export:").unwrap();
+    let error = parsed("phases:\n", &format!("phases:\n{phase}")).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("two of this name"), "{error}");
+}
+
+#[test]
+fn the_hash_is_of_what_is_learnt() {
+    let ours = parsed("", "").unwrap();
+    let hash = |from: &str, to: &str| parsed(from, to).unwrap().sha256;
+    assert_eq!(ours.sha256.len(), 64);
+    assert_eq!(hash("seed: 1", "seed: 1 # one"), ours.sha256);
+    assert_eq!(hash("name: a\nseed: 1\n", "seed: 1\nname: b\n"), ours.sha256);
+    assert_eq!(hash("every: 10", "every: 11"), ours.sha256);
+    assert_ne!(hash("seed: 1", "seed: 2"), ours.sha256);
+    let theirs = YAML.replace("lr: 0.001", "lr: 0.002").replace("  batch: 4\n", "  batch: 4\n  clip: 5\n");
+    assert_eq!(
+        ours.differences(&theirs),
+        "phases[0].clip: 5, here absent\nphases[0].optimizer.lr: 0.002, here 0.001"
+    );
+}
+
+#[test]
+fn a_file_names_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.yaml");
+    let says = |part: &str| {
+        let error = Written::read(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("a.yaml") && error.contains(part), "{error}");
+    };
+    says("No such file");
+    std::fs::write(&path, "name: [").unwrap();
+    says("line");
+    std::fs::write(&path, YAML).unwrap();
+    assert_eq!(Written::read(&path).unwrap().text, YAML);
+}
