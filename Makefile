@@ -4,10 +4,12 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench results lint doc docker-check clean-prefix
+.PHONY: help setup build demo test train bench results lint doc docker-check clean-prefix
 
-# Both programs: the node, and the tool for the desk.
+# Both programs of the vehicle: the node, and the tool for the desk. The trainer is built apart from them, so that
+# neither is linked to libtorch.
 FEATURES := --features node,desk
+TRAINER := --no-default-features --features train
 PYTHON_HERE := .prefix/bin/python
 
 help: ## this list
@@ -26,8 +28,9 @@ demo: build ## a street, seen by the node; DEMO="..." passes arguments on
 	$(PYTHON_HERE) demo/demo.py $(DEMO)
 
 # Every part runs, also after one that failed; the exit status tells whether all passed.
-test: setup ## the core alone, the whole crate, then the programs from outside
-	@. .prefix/env.sh
+test: ## the core alone, the whole crate, then the programs from outside
+	@setup/setup.sh train
+	. .prefix/env.sh
 	# A domain of its own and this machine only: other ROS programs neither see nor disturb the tests.
 	export ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 101 + 1))}
 	export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
@@ -40,15 +43,29 @@ test: setup ## the core alone, the whole crate, then the programs from outside
 	    "$${@:2}" || failed+=("$$1")
 	}
 	part core cargo test --locked --no-default-features
-	part crate cargo test --release --locked $(FEATURES)
+	part crate cargo test --release --locked $(FEATURES),train
 	if compgen -G 'tests/**/*.py' >/dev/null || compgen -G 'tests/*.py' >/dev/null; then
 	    part programs cargo build --release --locked $(FEATURES) --bins --examples
+	    part trainer cargo build --release --locked $(TRAINER) --bins
 	    part outside $(PYTHON_HERE) -m pytest tests -ra
 	fi
 	if (($${#failed[@]})); then
 	    echo "failed: $${failed[*]}" >&2
 	    exit 1
 	fi
+
+# About two hours on two cores; a run that was stopped goes on with the same command.
+train: ## the shipped model from its settings, into target/train/camvid-lite0; DATA=folder of camvid/ and cutouts/
+	@[[ -n "$(DATA)" ]] || { echo "make train DATA=folder of camvid/ and cutouts/" >&2; exit 2; }
+	setup/setup.sh train weights
+	. .prefix/env.sh
+	cargo build --release --locked $(TRAINER) --bins
+	out=target/train/camvid-lite0
+	resume=(); [[ ! -e $$out/run/last.safetensors ]] || resume=(--resume)
+	target/release/open-set-train run config/train/camvid-lite0.yaml --data "$(DATA)" --out $$out/run "$${resume[@]}"
+	for phase in closed-set open-set; do
+	    target/release/open-set-train export $$out/run/$$phase.safetensors --out $$out/$$phase/camvid-lite0
+	done
 
 bench: build ## latency of the node; rankings and components beside scikit-learn and scipy
 	@. .prefix/env.sh
@@ -62,17 +79,19 @@ results: build ## the figures of models/README.md; DATA=folder of camvid/ and ca
 	$(PYTHON_HERE) models/results.py --data "$(DATA)" --stamps "$(STAMPS)"
 
 # In release, so that r2r and its generated messages are built once for this and for `build`.
-lint: setup ## formatting, clippy for each set of features, documentation; warnings are errors
-	@. .prefix/env.sh
+lint: ## formatting, clippy for each set of features, documentation; warnings are errors
+	@setup/setup.sh train
+	. .prefix/env.sh
 	cargo fmt --check
-	for features in --no-default-features "--no-default-features --features desk" "$(FEATURES)"; do
+	for features in --no-default-features "--no-default-features --features desk" "$(TRAINER)" "$(FEATURES)"; do
 	    cargo clippy --release --locked --all-targets $$features -- -D warnings
 	done
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps $(FEATURES)
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps $(FEATURES),train
 
-doc: setup ## the crate's documentation, in target/doc
-	@. .prefix/env.sh
-	cargo doc --release --locked --no-deps --document-private-items $(FEATURES)
+doc: ## the crate's documentation, in target/doc
+	@setup/setup.sh train
+	. .prefix/env.sh
+	cargo doc --release --locked --no-deps --document-private-items $(FEATURES),train
 
 # Without Docker, what can be checked is that all the Dockerfile copies is there.
 docker-check: ## the Dockerfile: its sources exist and, where Docker is, both stages build

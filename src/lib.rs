@@ -17,12 +17,12 @@
 //! # Modules, in reading order
 //! [`labels`] ▸ [`frame`] ▸ [`model`] ▸ [`config`] ▸ [`preprocess`] ▸ [`segmenter`] ▸ [`score`] ▸
 //! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ [`images`] ▸ [`metrics`], [`calibrate`] ▸ `dataset` ▸
-//! `assemble` ▸ `bag`, `scores`, `desk` ▸ `ros`
+//! `assemble` ▸ `bag`, `scores`, `desk` ▸ `ros` ▸ `train`
 //!
 //! # Invariants
-//! 1. `r2r`, `ort`, `onnx_protobuf`, `opencv`, `mcap`, `cdr_encoding`, `hdf5`, `npyz` and the YAML crate are each
-//!    named in one folder or file only (`ros/`, `segmenter/onnx/`, `images/`, `bag/`, `scores/`, `yaml.rs`):
-//!    `tests/invariants.rs` reads the sources.
+//! 1. `r2r`, `ort`, `opencv`, `mcap`, `cdr_encoding`, `hdf5`, `npyz`, `tch`, `safetensors` and the YAML crate are each
+//!    named in one folder or file only (`ros/`, `segmenter/onnx/`, `images/`, `bag/`, `scores/`, `train/`, `yaml.rs`),
+//!    `onnx_protobuf` where ONNX is read and where it is written: `tests/invariants.rs` reads the sources.
 //! 2. The anomaly score has one definition, [`score::reference`]; every fast path is tested against it.
 //! 3. A result carries its input's stamp and frame_id, or it is not published.
 //! 4. Nothing falls back in silence: another provider, size or threshold than asked for is an error.
@@ -33,7 +33,7 @@
 //!
 //! # Features
 //! None: the pure core, plain Rust. `vision`: ONNX Runtime and OpenCV. `desk`: the tool `open-set`.
-//! `node` (default): the ROS 2 node.
+//! `node` (default): the ROS 2 node. `train`: the trainer `open-set-train`, on libtorch.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 /// Version and revision of this build, as results and diagnostics carry it.
