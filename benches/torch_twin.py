@@ -3,11 +3,12 @@
 its arithmetic (tests/golden/train/make_encoders.py). Parameters have the names of src/train/model, so a checkpoint
 of the trainer is loaded as it is.
 
-    python benches/torch_twin.py [--steps 20] [--batch 8] [--size 352] [--threads 2] [--bf16]
+    python benches/torch_twin.py [--steps 20] [--batch 8] [--size 352] [--threads 2] [--bf16] [--json]
 
 prints seconds a training step (forward, cross-entropy at full size, backward, AdamW) takes, channels_last.
 """
 import argparse
+import json
 import statistics
 import time
 
@@ -154,7 +155,7 @@ class Net(nn.Module):
 
         own = [name for name in self.state_dict() if not name.endswith("num_batches_tracked")]
         stored = load_file(path)
-        self.load_state_dict({name: stored[name] for name in own}, strict=False)
+        self.load_state_dict({name: stored[f"parameters/{name}"] for name in own}, strict=False)
 
 
 def main():
@@ -164,6 +165,7 @@ def main():
     parser.add_argument("--size", type=int, default=352)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
@@ -182,6 +184,8 @@ def main():
         optimizer.step()
         seconds.append(time.perf_counter() - start)
     seconds = seconds[2:]
+    if asked.json:
+        return print(json.dumps({"seconds": statistics.median(seconds)}))
     print(
         f"{statistics.median(seconds):.3f} s a step (median of {len(seconds)}, from {min(seconds):.3f} to"
         f" {max(seconds):.3f}); batch {asked.batch}, {asked.size} x {asked.size}, {asked.threads} threads"

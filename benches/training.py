@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Seconds a training step takes: open-set-train beside the same network and batch in Python PyTorch.
+
+The two take turns, a few rounds of each, every one in a process of its own. The trainer does all it does in a
+training: it decodes, cuts, resizes and jitters scenes on a thread, clips gradients and keeps running means. The
+yardstick, benches/torch_twin.py, sees one random batch again and again and does neither.
+
+    PYTHON_WITH_TORCH=venv/bin/python benches/training.py     torch 2.13, as the trainer's libtorch; a few minutes
+
+Nothing else should run meanwhile: half a core taken away is a third of the speed.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PROGRAM = CHECKOUT / "target/release/open-set-train"
+WARM = 4  # steps that are not counted: allocators and caches are cold
+
+SETTINGS = """
+name: bench
+seed: 1
+classes:
+- {{name: sky, color: [70, 130, 180]}}
+- {{name: house, color: [70, 70, 70]}}
+- {{name: grass, color: [107, 142, 35]}}
+- {{name: road, color: [128, 64, 128]}}
+- {{name: vehicle, color: [0, 0, 142]}}
+model:
+  network: {{architecture: lite0, width: 96, dataset_head: independent, precision: {precision}}}
+  mean: [0.485, 0.456, 0.406]
+  std: [0.229, 0.224, 0.225]
+data: {{dataset: folder, folder: scenes, workers: 1}}
+phases:
+- name: closed-set
+  steps: {steps}
+  batch: {batch}
+  objective: {{kind: closed-set}}
+  augmentation: {{crop: {size}, scale: [0.5, 2.0], photometric: {{brightness: 0.1, contrast: 0.2, saturation: 0.2}}}}
+  optimizer: {{kind: adamw, lr: 0.0001, weight_decay: 0.01}}
+  schedule: {{kind: constant}}
+  clip: 5
+  ema: 0.99
+threads: {threads}
+checkpoint_every: 1000
+log_every: 1
+export:
+  input_sizes: [[480, 360]]
+  training: {{network: lite0, data: drawn scenes, licence: none needed}}
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--size", type=int, default=352)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
+    asked = parser.parse_args()
+    python = os.environ.get("PYTHON_WITH_TORCH")
+    if not python:
+        sys.exit("skipped: PYTHON_WITH_TORCH names no Python that has torch 2.13 (pip install torch==2.13.0)")
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        scenes = ["scenes", "--out", scratch / "scenes", "--count", "32", "--size", "480", "360"]
+        subprocess.run([PROGRAM, *scenes], check=True)
+        ours, twins = [], []
+        for i in range(asked.rounds):
+            ours.append(trainer(asked, scratch, i))
+            twins.append(twin(asked, python))
+            print(f"round {i + 1}: trainer {ours[-1]:.3f} s a step, PyTorch {twins[-1]:.3f}", file=sys.stderr)
+    ratio = statistics.median(ours) / statistics.median(twins)
+    print(f"batch {asked.batch}, {asked.size} x {asked.size}, {asked.precision}, {asked.threads} threads, medians")
+    print(f"  open-set-train   {statistics.median(ours):.3f} s a step")
+    print(f"  Python PyTorch   {statistics.median(twins):.3f} s a step")
+    print(f"  the trainer takes {ratio:.2f} times as long")
+
+
+def trainer(asked, scratch, number):
+    settings, out = scratch / "bench.yaml", scratch / f"run{number}"
+    settings.write_text(SETTINGS.format(**{**vars(asked), "steps": asked.steps + WARM}))
+    line = [PROGRAM, "run", settings, "--data", scratch, "--out", out]
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    seconds = [line["seconds_per_step"] for line in lines if "seconds_per_step" in line]
+    return statistics.median(seconds[WARM:])
+
+
+def twin(asked, python):
+    line = [python, CHECKOUT / "benches/torch_twin.py", "--json"]
+    line += [f"--{name}={getattr(asked, name)}" for name in ("steps", "batch", "size", "threads")]
+    line += ["--bf16"] if asked.precision == "bf16" else []
+    found = subprocess.run(line, check=True, stdout=subprocess.PIPE)
+    return json.loads(found.stdout)["seconds"]
+
+
+if __name__ == "__main__":
+    main()
