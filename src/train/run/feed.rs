@@ -49,7 +49,8 @@ impl Feeds {
     /// Negatives that cannot be opened; labels that cannot be read, where they are counted.
     pub fn feed(&self, phase: &Phase) -> Result<Feed, RunError> {
         let root = self.data.as_path();
-        let around = Surroundings { root, classes: &self.classes, share: Share::Train };
+        let scenes = &self.set.images();
+        let around = Surroundings { root, classes: &self.classes, share: Share::Train, scenes };
         let negatives = phase.negatives.as_ref().map(|n| Negatives::open(n, &around));
         let negatives = negatives.transpose().map_err(DataError::from)?.map(Arc::new);
         let class_weights = if phase.class_weights {

@@ -14,7 +14,10 @@ const SETTINGS: &str = "
 name: two
 seed: 3
 classes: [{name: red, color: [255, 0, 0]}, {name: green, color: [0, 255, 0]}]
-model: {architecture: tiny, width: 8, dataset_head: independent, precision: f32, mean: [0, 0, 0], std: [1, 1, 1]}
+model:
+  network: {architecture: tiny, width: 8, dataset_head: independent, precision: f32}
+  mean: [0, 0, 0]
+  std: [1, 1, 1]
 data: {dataset: folder, folder: none}
 validation: {every: 4, closed_set: {dataset: folder, folder: none}}
 phases:
@@ -53,7 +56,8 @@ fn plain(text: String) -> String {
 
 fn network(written: &Written) -> TorchNetwork {
     tch::set_num_threads(1);
-    TorchNetwork::new(written.settings.spec(), written.settings.seed, Precision::F32, Device::Cpu).unwrap()
+    TorchNetwork::new(written.settings.spec().unwrap().0, written.settings.seed, Precision::F32, Device::Cpu)
+        .unwrap()
 }
 
 /// Red and green halves, a blue outlier in a corner, a little noise: of the phase and the step alone.
@@ -163,7 +167,8 @@ fn stopped_and_resumed_is_never_stopped_bit_for_bit() {
         STOP.with(Stop::reset);
 
         // Whatever the parameters of the network were: they are the checkpoint's.
-        let other = TorchNetwork::new(written.settings.spec(), 99, Precision::F32, Device::Cpu).unwrap();
+        let other =
+            TorchNetwork::new(written.settings.spec().unwrap().0, 99, Precision::F32, Device::Cpu).unwrap();
         let second = train(&written, &other, &out, &Start::Resume, &Stop::default(), QUIET).unwrap();
         assert_eq!(second.ending, Ending::Done);
         for file in ["last", "closed-set", "open-set", "best-closed-set", "best-open-set"] {

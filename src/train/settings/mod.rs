@@ -55,10 +55,10 @@ pub struct Settings {
     pub export: ExportSettings,
 }
 
-/// The network, and what it is fed.
+/// A network of this crate.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ModelSettings {
+pub struct NetworkSettings {
     /// Encoder and ladder.
     pub architecture: Architecture,
     /// Channels of the pre-logits.
@@ -70,6 +70,15 @@ pub struct ModelSettings {
     pub pretrained: Option<PathBuf>,
     /// What convolutions compute in.
     pub precision: Precision,
+}
+
+/// The network, and what it is fed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// What it is made of; absent where a head is attached to a model that is there already.
+    #[serde(default)]
+    pub network: Option<NetworkSettings>,
     /// Per channel (red, green, blue), of values in 0..1.
     pub mean: [f32; 3],
     /// Per channel, of values in 0..1.
@@ -179,6 +188,11 @@ pub enum SettingsError {
     /// The data's section cannot be.
     #[error("settings, data: {0}")]
     Data(#[from] DataError),
+    /// A network is wanted of settings for a head.
+    #[error(
+        "settings, model has no network: say architecture, width, dataset_head, precision, or use attach-head"
+    )]
+    NoNetwork,
     /// A phase that cannot be.
     #[error("settings, phase {phase}: {reason}")]
     Phase {
@@ -243,8 +257,10 @@ impl Settings {
         if mean.iter().any(|m| !m.is_finite()) || std.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
             return value("model", format!("mean {mean:?}, std {std:?}"), "finite numbers, std above 0");
         }
-        if self.spec().check().is_err() {
-            let got = format!("{} classes, width {}", self.classes.len(), self.model.width);
+        if let Some(network) = &self.model.network
+            && self.spec_of(network).check().is_err()
+        {
+            let got = format!("{} classes, width {}", self.classes.len(), network.width);
             return value("model", got, "1 to 254 classes, a width that is a multiple of 4, up to 4096");
         }
         for (key, every) in [("checkpoint_every", self.checkpoint_every), ("log_every", self.log_every)] {
@@ -287,8 +303,16 @@ impl Settings {
     }
 
     /// The network's numbers.
-    pub fn spec(&self) -> Spec {
-        let ModelSettings { architecture, width, dataset_head, .. } = self.model;
+    ///
+    /// # Errors
+    /// The settings are of a head for another model.
+    pub fn spec(&self) -> Result<(Spec, &NetworkSettings), SettingsError> {
+        let network = self.model.network.as_ref().ok_or(SettingsError::NoNetwork)?;
+        Ok((self.spec_of(network), network))
+    }
+
+    fn spec_of(&self, network: &NetworkSettings) -> Spec {
+        let NetworkSettings { architecture, width, dataset_head, .. } = *network;
         Spec { architecture, classes: self.classes.len(), width, dataset_head }
     }
 

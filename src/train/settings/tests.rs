@@ -4,7 +4,7 @@ const YAML: &str = "
 name: a
 seed: 1
 classes: [{name: road, color: [1, 2, 3]}, {name: sky, color: [4, 5, 6]}]
-model: {architecture: tiny, width: 8, dataset_head: tied, precision: bf16, mean: [0.5, 0.5, 0.5], std: [1, 1, 1]}
+model: {network: {architecture: tiny, width: 8, dataset_head: tied, precision: bf16}, mean: [0.5, 0.5, 0.5], std: [1, 1, 1]}
 data: {dataset: camvid, folder: camvid, split: train}
 validation: {every: 10, input_size: [64, 48], anomalies: {dataset: folder, folder: static, frames: 5}}
 phases:
@@ -30,12 +30,20 @@ fn settings_that_hold() {
     let written = parsed("", "").unwrap();
     let settings = &written.settings;
     assert_eq!((settings.checkpoint_every, settings.log_every, settings.threads), (500, 50, 0));
-    assert_eq!(settings.spec().identity(), "tiny classes=2 width=8 dataset_head=tied");
+    assert_eq!(settings.spec().unwrap().0.identity(), "tiny classes=2 width=8 dataset_head=tied");
     assert_eq!((settings.phase("first"), settings.phase("second")), (Some(0), None));
     assert_eq!(settings.phases[0].accumulate, 1);
     let validation = settings.validation.as_ref().unwrap();
     assert_eq!(validation.size(), Some(Size { width: 64, height: 48 }));
     assert!(validation.anomalies.as_ref().is_some_and(|s| s.frames == Some(5)));
+}
+
+#[test]
+fn a_heads_settings_have_no_network() {
+    let written =
+        parsed("network: {architecture: tiny, width: 8, dataset_head: tied, precision: bf16}, ", "");
+    let error = written.unwrap().settings.spec().map(drop).unwrap_err().to_string();
+    assert!(error.contains("attach-head"), "{error}");
 }
 
 #[test]

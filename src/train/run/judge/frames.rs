@@ -45,9 +45,10 @@ impl Frames {
         classes: &[String],
         seed: u64,
     ) -> Result<Self, RunError> {
-        let around = Surroundings { root: data, classes, share: Share::HeldOut };
-        let negatives = Negatives::open(&of.negatives, &around).map_err(DataError::from)?;
         let frames = Self::labelled(&of.frames, data, classes)?;
+        let scenes: Vec<_> = frames.dataset.samples().iter().map(|sample| sample.image.clone()).collect();
+        let around = Surroundings { root: data, classes, share: Share::HeldOut, scenes: &scenes };
+        let negatives = Negatives::open(&of.negatives, &around).map_err(DataError::from)?;
         Ok(Self { pasted: Some(Pasted { negatives, seed }), ..frames })
     }
 
