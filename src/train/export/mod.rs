@@ -154,6 +154,9 @@ fn write(
         let path = path.to_owned();
         move |source| ExportError::Write { path, source }
     };
+    if let Some(folder) = place.onnx.parent() {
+        std::fs::create_dir_all(folder).map_err(failed(folder))?;
+    }
     // The model first: a manifest that is of another file is refused by whoever loads it.
     atomic::write(&place.onnx, model.onnx()).map_err(failed(&place.onnx))?;
     atomic::write(&place.manifest, text.as_bytes()).map_err(failed(&place.manifest))?;
