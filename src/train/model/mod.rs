@@ -2,13 +2,13 @@
 //!
 //! Place: between the batches and the losses. [`describe`] says over [`ops`] what each network is; [`torch`]
 //! carries the description out with libtorch, [`count`] adds it up, `export` writes it as ONNX. [`Network`] is the
-//! seam to the loop: a [`torch::TorchNetwork`] is one, and other modules may be.
+//! seam to the loop: a [`torch::TorchNetwork`] is one, and so is a TorchScript module from outside ([`script`]).
 //!
 //! Deliberately does not know: losses, optimizers, data, files of checkpoints.
 //!
 //! # Modules, in reading order
-//! [`spec`] ▸ [`ops`] ▸ [`blocks`] ▸ [`lite0`], [`densenet`], [`tiny`] ▸ [`ladder`] ▸ [`parameters`] ▸ [`declare`] ▸
-//! [`torch`] ▸ [`count`] ▸ [`weights`]
+//! `spec` ▸ [`ops`] ▸ `blocks` ▸ `lite0`, `densenet`, `tiny` ▸ `ladder` ▸ [`parameters`] ▸ [`declare`] ▸ [`torch`] ▸
+//! [`count`] ▸ [`weights`] ▸ [`script`]
 
 mod blocks;
 pub mod count;
@@ -21,6 +21,7 @@ mod ladder;
 mod lite0;
 pub mod ops;
 pub mod parameters;
+pub mod script;
 mod spec;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! An encoder's weights from outside: a safetensors file or a PyTorch state dict, with names of its own.
 //!
-//! Deliberately does not run what a `.pth` asks for: [`pickle`] builds tensors and nothing else.
+//! Deliberately does not run what a `.pth` asks for: `pickle` builds tensors and nothing else.
 
 mod error;
+mod machine;
 mod names;
 mod pickle;
 mod pth;
@@ -17,6 +18,7 @@ use tch::Tensor;
 
 pub use error::WeightsError;
 pub use pickle::PickleError;
+pub use pth::PthError;
 
 use super::{Architecture, Network, Parameters, Part, TorchNetwork};
 use names::Mapped;
