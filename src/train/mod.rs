@@ -4,12 +4,13 @@
 //! writes what the node reads: ONNX and a manifest. libtorch is named in this folder only.
 //!
 //! # Modules, in reading order
-//! [`settings`] ▸ [`data`], [`negatives`] ▸ [`model`] ▸ [`losses`] ▸ [`run`] ▸ [`export`] ▸ [`toy`] ▸ [`cli`]
+//! [`settings`] ▸ [`data`], [`negatives`] ▸ [`model`] ▸ [`losses`] ▸ [`run`] ▸ [`export`] ▸ [`toy`] ▸ [`cli`], [`memory`]
 
 pub mod cli;
 pub mod data;
 pub mod export;
 pub mod losses;
+pub mod memory;
 pub mod model;
 pub mod negatives;
 pub mod run;

@@ -59,7 +59,7 @@ def tensors(checkpoint):
     whole = checkpoint.read_bytes()
     begin = 8 + int.from_bytes(whole[:8], "little")
     entries = json.loads(whole[8:begin])
-    entries.pop("__metadata__")
+    entries.pop("__metadata__", None)
     return {name: (e["dtype"], e["shape"], whole[begin + e["data_offsets"][0] : begin + e["data_offsets"][1]])
             for name, e in entries.items()}
 
@@ -162,3 +162,103 @@ def test_a_label_beyond_the_classes_is_named(data, tmp_path):
     Image.fromarray(labels).save(spoilt)
     done = train("run", short(tmp_path, closed_set=10, open_set=10), "--data", folder, "--out", tmp_path / "run", code=2)
     assert spoilt.name in done.stderr and "77" in done.stderr
+
+
+HEAD = """
+name: head
+seed: 7
+classes:
+- {name: sky, color: [70, 130, 180]}
+- {name: house, color: [70, 70, 70]}
+- {name: grass, color: [107, 142, 35]}
+model:
+  mean: [0.485, 0.456, 0.406]
+  std: [0.229, 0.224, 0.225]
+data: {dataset: folder, folder: train, workers: 1}
+phases:
+- name: head
+  steps: 30
+  batch: 4
+  objective: {kind: OBJECTIVE}
+  negatives:
+    sources: [{kind: cutouts, folder: train/cutouts}]
+    paste: {objects: [1, 2], scale: [0.2, 0.6]}
+  augmentation: {crop: 96, scale: [0.8, 1.25]}
+  optimizer: {kind: adamw, lr: 0.01, weight_decay: 0.01}
+  schedule: {kind: constant}
+threads: 1
+log_every: 10
+export:
+  input_sizes: [[160, 120]]
+  training: {network: from outside, data: drawn scenes, licence: none needed}
+"""
+OUTSIDE = CHECKOUT / "tests/golden/train"
+
+
+@pytest.fixture
+def three(data, tmp_path):
+    """The scenes with what is beyond the outside models' three classes void, and settings of a head."""
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path / "data"
+    subprocess.run(["cp", "-r", str(data), str(folder)], check=True)
+    for file in folder.glob("*/labels/*.png"):
+        labels = np.array(Image.open(file))
+        Image.fromarray(np.where(labels > 2, 255, labels).astype(np.uint8)).save(file)
+    (tmp_path / "head.yaml").write_text(HEAD.replace("OBJECTIVE", "dataset-head"))
+    return folder
+
+
+def test_a_head_on_an_onnx_from_outside(three, tmp_path):
+    import numpy as np
+    import onnxruntime
+
+    out = tmp_path / "model/headed"
+    train("attach-head", tmp_path / "head.yaml", "--model", OUTSIDE / "outside.onnx", "--stride", 4, "--data", three,
+          "--run", tmp_path / "run", "--out", out)
+    losses = [line["loss"] for line in log(tmp_path / "run") if "loss" in line]
+    assert losses[-1] < losses[0]
+
+    image = np.random.default_rng(1).standard_normal((1, 3, 120, 160), dtype=np.float32)
+    before, after = (onnxruntime.InferenceSession(str(file)) for file in [OUTSIDE / "outside.onnx", f"{out}.onnx"])
+    name = before.get_inputs()[0].name
+    was = before.run(["pre_logits", "logits"], {name: image})
+    now = after.run(["pre_logits", "logits", "dataset_logits"], {after.get_inputs()[0].name: image})
+    assert all(np.array_equal(a, b) for a, b in zip(was, now))
+    assert now[2].shape == (1, 1, 30, 40) and np.isfinite(now[2]).all()
+
+    done = train("attach-head", tmp_path / "head.yaml", "--model", f"{out}.yaml", "--data", three, "--run",
+                 tmp_path / "again", "--out", tmp_path / "twice", code=1)
+    assert "dataset_logits" in done.stderr and not (tmp_path / "twice.onnx").exists()
+
+
+def test_a_torchscript_module_is_trained_and_its_head_reaches_onnx(three, tmp_path):
+    text = HEAD.replace("kind: OBJECTIVE", "kind: hybrid, beta1: 1, beta2: 1, beta3: 1, beta4: 0.03")
+    (tmp_path / "head.yaml").write_text(text)
+    out = tmp_path / "model/tuned"
+    said = train("attach-head", tmp_path / "head.yaml", "--model", OUTSIDE / "script.pt", "--data", three, "--run",
+                 tmp_path / "run", "--out", out)
+    assert "--head" in said.stderr
+    losses = [line["loss"] for line in log(tmp_path / "run") if "loss" in line]
+    assert losses[-1] < losses[0]
+    # The module is written as it is now, and is a module again.
+    assert (tmp_path / "model/tuned.pt").read_bytes() != (OUTSIDE / "script.pt").read_bytes()
+    train("attach-head", tmp_path / "head.yaml", "--model", f"{out}.pt", "--data", three, "--run", tmp_path / "more",
+          "--out", tmp_path / "model/more")
+
+    # outside.onnx stands for its export: it has as many pre-logits.
+    head = tmp_path / "model/tuned.dataset_head.safetensors"
+    train("attach-head", tmp_path / "head.yaml", "--model", OUTSIDE / "outside.onnx", "--stride", 4, "--head", head,
+          "--out", tmp_path / "model/headed")
+    import numpy as np
+    import onnx
+
+    weights = {tuple(w.dims): onnx.numpy_helper.to_array(w)
+               for w in onnx.load(str(tmp_path / "model/headed.onnx")).graph.initializer}
+    trained = np.frombuffer(tensors(head)["dataset_head.conv.weight"][2], np.float32)
+    assert np.array_equal(weights[(1, 8, 1, 1)].ravel(), trained)
+
+    done = train("attach-head", tmp_path / "head.yaml", "--model", OUTSIDE / "script_single.pt", "--data", three,
+                 "--run", tmp_path / "single", "--out", tmp_path / "single/model", code=2)
+    assert "pre_logits" in done.stderr
