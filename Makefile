@@ -76,7 +76,7 @@ bench: build ## latency of the node; rankings and components beside scikit-learn
 
 results: build ## the figures of models/README.md; DATA=folder of camvid/ and camvid-static/, STAMPS=folder of stamps
 	@. .prefix/env.sh
-	$(PYTHON_HERE) models/results.py --data "$(DATA)" --stamps "$(STAMPS)"
+	$(PYTHON_HERE) models/results.py --data "$(DATA)" --stamps "$(STAMPS)" $(RESULTS)
 
 # In release, so that r2r and its generated messages are built once for this and for `build`.
 lint: ## formatting, clippy for each set of features, documentation; warnings are errors

@@ -3,7 +3,8 @@
 
 The two take turns, a few rounds of each, every one in a process of its own. The trainer does all it does in a
 training: it decodes, cuts, resizes and jitters scenes on a thread, clips gradients and keeps running means. The
-yardstick, benches/torch_twin.py, sees one random batch again and again and does neither.
+yardstick, benches/torch_twin.py, sees one random batch again and again and does neither. It is run as it comes, and
+with the allocator told to keep its memory as the trainer tells its own (src/train/memory.rs).
 
     PYTHON_WITH_TORCH=venv/bin/python benches/training.py     torch 2.13, as the trainer's libtorch; a few minutes
 
@@ -21,6 +22,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PROGRAM = CHECKOUT / "target/release/open-set-train"
+KEEPS_MEMORY = ":".join(f"glibc.malloc.{setting}" for setting in (
+    "hugetlb=1", "mmap_max=0", "trim_threshold=68719476736", "top_pad=268435456"))
 WARM = 4  # steps that are not counted: allocators and caches are cold
 
 SETTINGS = """
@@ -72,16 +75,20 @@ def main():
         scratch = Path(scratch)
         scenes = ["scenes", "--out", scratch / "scenes", "--count", "32", "--size", "480", "360"]
         subprocess.run([PROGRAM, *scenes], check=True)
-        ours, twins = [], []
+        runs = {
+            "open-set-train": lambda i: trainer(asked, scratch, i),
+            "Python PyTorch": lambda i: twin(asked, python),
+            "Python PyTorch, keeping memory": lambda i: twin(asked, python, GLIBC_TUNABLES=KEEPS_MEMORY),
+        }
+        seconds = {name: [] for name in runs}
         for i in range(asked.rounds):
-            ours.append(trainer(asked, scratch, i))
-            twins.append(twin(asked, python))
-            print(f"round {i + 1}: trainer {ours[-1]:.3f} s a step, PyTorch {twins[-1]:.3f}", file=sys.stderr)
-    ratio = statistics.median(ours) / statistics.median(twins)
-    print(f"batch {asked.batch}, {asked.size} x {asked.size}, {asked.precision}, {asked.threads} threads, medians")
-    print(f"  open-set-train   {statistics.median(ours):.3f} s a step")
-    print(f"  Python PyTorch   {statistics.median(twins):.3f} s a step")
-    print(f"  the trainer takes {ratio:.2f} times as long")
+            for name, run in runs.items():
+                seconds[name].append(run(i))
+                print(f"round {i + 1}: {name} {seconds[name][-1]:.3f} s a step", file=sys.stderr)
+    print(f"batch {asked.batch}, {asked.size} x {asked.size}, {asked.precision}, {asked.threads} threads, medians of rounds")
+    ours = statistics.median(seconds["open-set-train"])
+    for name, each in seconds.items():
+        print(f"  {name:<31} {statistics.median(each):.3f} s a step, the trainer's {ours / statistics.median(each):.2f} of it")
 
 
 def trainer(asked, scratch, number):
@@ -94,11 +101,11 @@ def trainer(asked, scratch, number):
     return statistics.median(seconds[WARM:])
 
 
-def twin(asked, python):
+def twin(asked, python, **environment):
     line = [python, CHECKOUT / "benches/torch_twin.py", "--json"]
     line += [f"--{name}={getattr(asked, name)}" for name in ("steps", "batch", "size", "threads")]
     line += ["--bf16"] if asked.precision == "bf16" else []
-    found = subprocess.run(line, check=True, stdout=subprocess.PIPE)
+    found = subprocess.run(line, check=True, stdout=subprocess.PIPE, env={**os.environ, **environment})
     return json.loads(found.stdout)["seconds"]
 
 
