@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test train bench results lint doc docker-check clean-prefix
+.PHONY: help setup build demo test train bench bench-train results lint doc docker-check clean-prefix
 
 # Both programs of the vehicle: the node, and the tool for the desk. The trainer is built apart from them, so that
 # neither is linked to libtorch.
@@ -73,6 +73,12 @@ bench: build ## latency of the node; rankings and components beside scikit-learn
 	$(PYTHON_HERE) benches/latency.py $(BENCH)
 	$(PYTHON_HERE) benches/ranking.py
 	$(PYTHON_HERE) benches/components.py
+
+bench-train: ## a training step beside Python PyTorch's; PYTHON_WITH_TORCH=a Python that has torch 2.13
+	@setup/setup.sh train
+	. .prefix/env.sh
+	cargo build --release --locked $(TRAINER) --bins
+	$(PYTHON_HERE) benches/training.py $(BENCH)
 
 results: build ## the figures of models/README.md; DATA=folder of camvid/ and camvid-static/, STAMPS=folder of stamps
 	@. .prefix/env.sh

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """The shipped network, EfficientNet-Lite0 with the ladder, in PyTorch: the yardstick of the trainer's speed, and of
-its arithmetic (tests/golden/train/make_encoders.py). Parameters have the names of src/train/model, so a checkpoint
-of the trainer is loaded as it is.
+its arithmetic (tests/golden/train/make_encoders.py). Parameters have the names of src/train/model.
 
-    python benches/torch_twin.py [--steps 20] [--batch 8] [--size 352] [--threads 2] [--bf16] [--json]
+    python benches/torch_twin.py [--steps 20] [--batch 8] [--size 352] [--classes 11] [--threads 2] [--bf16] [--json]
 
 prints seconds a training step (forward, cross-entropy at full size, backward, AdamW) takes, channels_last.
 """
@@ -149,32 +148,26 @@ class Net(nn.Module):
         pre_logits = self.decoder(self.encoder(images))
         return pre_logits, self.class_head(pre_logits), self.dataset_head(pre_logits)
 
-    def load(self, path):
-        """Takes the parameters of a checkpoint of the trainer (a safetensors file)."""
-        from safetensors.torch import load_file
-
-        own = [name for name in self.state_dict() if not name.endswith("num_batches_tracked")]
-        stored = load_file(path)
-        self.load_state_dict({name: stored[f"parameters/{name}"] for name in own}, strict=False)
-
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=352)
+    parser.add_argument("--classes", type=int, default=11)
+    parser.add_argument("--warm", type=int, default=4, help="steps before those that count")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
-    net = Net().to(memory_format=torch.channels_last).train()
+    net = Net(asked.classes).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(net.parameters(), 1e-3)
     images = torch.randn(asked.batch, 3, asked.size, asked.size).to(memory_format=torch.channels_last)
-    labels = torch.randint(0, 11, (asked.batch, asked.size, asked.size))
+    labels = torch.randint(0, asked.classes, (asked.batch, asked.size, asked.size))
     seconds = []
-    for _ in range(asked.steps + 2):
+    for _ in range(asked.steps + asked.warm):
         start = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=asked.bf16):
             _, logits, _ = net(images)
@@ -183,7 +176,7 @@ def main():
         loss.backward()
         optimizer.step()
         seconds.append(time.perf_counter() - start)
-    seconds = seconds[2:]
+    seconds = seconds[asked.warm :]
     if asked.json:
         return print(json.dumps({"seconds": statistics.median(seconds)}))
     print(

@@ -25,6 +25,7 @@ PROGRAM = CHECKOUT / "target/release/open-set-train"
 KEEPS_MEMORY = ":".join(f"glibc.malloc.{setting}" for setting in (
     "hugetlb=1", "mmap_max=0", "trim_threshold=68719476736", "top_pad=268435456"))
 WARM = 4  # steps that are not counted: allocators and caches are cold
+CLASSES = 5  # of the drawn scenes
 
 SETTINGS = """
 name: bench
@@ -70,7 +71,9 @@ def main():
     asked = parser.parse_args()
     python = os.environ.get("PYTHON_WITH_TORCH")
     if not python:
-        sys.exit("skipped: PYTHON_WITH_TORCH names no Python that has torch 2.13 (pip install torch==2.13.0)")
+        return print("skipped: PYTHON_WITH_TORCH names no Python that has torch 2.13 (pip install torch==2.13.0)")
+    if not PROGRAM.exists():
+        sys.exit(f"{PROGRAM} is not built: make bench-train")
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         scenes = ["scenes", "--out", scratch / "scenes", "--count", "32", "--size", "480", "360"]
@@ -104,6 +107,7 @@ def trainer(asked, scratch, number):
 def twin(asked, python, **environment):
     line = [python, CHECKOUT / "benches/torch_twin.py", "--json"]
     line += [f"--{name}={getattr(asked, name)}" for name in ("steps", "batch", "size", "threads")]
+    line += [f"--warm={WARM}", f"--classes={CLASSES}"]
     line += ["--bf16"] if asked.precision == "bf16" else []
     found = subprocess.run(line, check=True, stdout=subprocess.PIPE, env={**os.environ, **environment})
     return json.loads(found.stdout)["seconds"]

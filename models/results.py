@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+TRAINED = "<!-- the training -->\n", "<!-- end of the training -->\n"
 BEGIN, END = "<!-- results: made by models/results.py -->\n", "<!-- end of results -->\n"
 CALIBRATED = ["hybrid", "generative", "discriminative"]
 COMPARED = ["hybrid", "generative", "discriminative", "max-logit", "msp"]
@@ -69,16 +70,24 @@ def main():
                                         chosen["calibration"]["threshold"]))
                 for how, chosen in [("conformal, α = 0.1", conformal), ("empirical, 90 % TPR", empirical)]]
 
-    before = before_open_set(tool, args.train, camvid, static)
     overlays(tool, static, args.out / "overlays")
-    text = "\n".join([training(args.train), phases(before, (closed, scores(all_judged))), SHEET, closed_set(closed), across(judged, scores(all_judged)), two_fold(folds, scores(all_folds)),
+    text = "\n".join([*trained(tool, args.train, camvid, static, (closed, scores(all_judged))), SHEET, closed_set(closed), across(judged, scores(all_judged)), two_fold(folds, scores(all_folds)),
                       promises(promised), speed([closed, judged, folds])])
     page = HERE / "README.md"
-    before, rest = page.read_text().split(BEGIN)
-    page.write_text(before + BEGIN + text + END + rest.split(END)[1])
+    head, rest = page.read_text().split(BEGIN)
+    page.write_text(head + BEGIN + text + END + rest.split(END)[1])
 
 
-def before_open_set(tool, train, camvid, static):
+def trained(tool, train, camvid, static, after):
+    """How the model came about, where `make train` left it; without that, as the page has it."""
+    if (train / "run/open-set.safetensors").exists():
+        return [TRAINED[0] + training(train), phases(closed_set_only(tool, train, camvid, static), after) + TRAINED[1]]
+    print(f"skipped: the tables of the training stay as they are, {train} holds no finished one", file=sys.stderr)
+    page = (HERE / "README.md").read_text()
+    return [TRAINED[0] + page.split(TRAINED[0])[1].split(TRAINED[1])[0] + TRAINED[1]] if TRAINED[0] in page else []
+
+
+def closed_set_only(tool, train, camvid, static):
     """What is said of the closed-set model, whose dataset head nobody trained."""
     model = ["--model", train / "closed-set/camvid-lite0.yaml"]
     closed = tool.json("evaluate", "--dataset", "camvid", "--root", camvid, "--split", "test", *model)
@@ -139,7 +148,7 @@ def table(head, rows):
 
 SHEET = """### Six frames of camvid-static
 
-![six street scenes with foreign objects, most of them marked as unknown](camvid-lite0-overlays.jpg)
+![six street scenes with foreign objects, labels drawn over them](camvid-lite0-overlays.jpg)
 
 Classes in the Cityscapes colours; unknown, at the shipped threshold, in the colour of the overlay's own legend. Frames of
 CamVid (Brostow, Fauqueur, Cipolla, 2009) with objects pasted in.
