@@ -142,6 +142,14 @@ def test_what_is_wrong_is_said_before_training(data, tmp_path):
     refused(good.replace("train/cutouts", "train/labels"), "train/labels")
     refused(good.replace("beta4: 0.03", "beta4: .nan"), "beta4")
     refused(good.replace("architecture: tiny", "architecture: vast"), "vast", "tiny")
+    # The last phase is looked at before the first begins.
+    elsewhere = "negatives: {sources: [{kind: cutouts, folder: nowhere}]}"
+    refused(good.replace("negatives: *negatives", elsewhere), "nowhere")
+    assert not (tmp_path / "run").exists()
+    # A run that ended before its first checkpoint left these.
+    (tmp_path / "run").mkdir()
+    for name in ["settings.yaml", "log.jsonl"]:
+        (tmp_path / "run" / name).write_text("left behind")
 
     other = short(tmp_path, closed_set=10, open_set=10)
     train("run", other, "--data", data, "--out", tmp_path / "run")

@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 
 use super::RunError;
 use super::judge::frames::check_classes;
-use super::train::{Batches, Feed};
+use super::train::{Batches, Feed, check_schedule};
 use crate::train::data::{Batch, DataError, Normalisation, Plan, Stream, TrainingSet};
 use crate::train::negatives::{Negatives, Share, Surroundings};
 use crate::train::settings::{Phase, Settings};
@@ -24,15 +24,17 @@ pub struct Feeds {
 }
 
 impl Feeds {
-    /// Finds the samples; none is read yet.
+    /// Finds samples and negatives of every phase, so that what is wrong with the last is said before the first
+    /// begins; no sample is read yet.
     ///
     /// # Errors
-    /// A data set that cannot be opened, or is of other classes than the model.
+    /// A data set that cannot be opened, or is of other classes than the model; negatives that cannot be opened;
+    /// a phase whose plan or schedule makes no sense.
     pub fn open(settings: &Settings, data: &Path, device: Device) -> Result<Self, RunError> {
         let classes: Vec<String> = settings.classes.iter().map(|c| c.name.clone()).collect();
         let set = TrainingSet::open(&settings.data, data, classes.len())?;
         check_classes(set.dataset(), &classes)?;
-        Ok(Self {
+        let feeds = Self {
             set: Arc::new(set),
             seed: settings.seed,
             workers: settings.data.workers,
@@ -40,7 +42,12 @@ impl Feeds {
             data: data.into(),
             classes,
             device,
-        })
+        };
+        for phase in &settings.phases {
+            let (_, steps) = feeds.stream(phase)?;
+            check_schedule(phase, steps)?;
+        }
+        Ok(feeds)
     }
 
     /// What a phase is fed.
@@ -48,16 +55,22 @@ impl Feeds {
     /// # Errors
     /// Negatives that cannot be opened; labels that cannot be read, where they are counted.
     pub fn feed(&self, phase: &Phase) -> Result<Feed, RunError> {
-        let root = self.data.as_path();
-        let scenes = &self.set.images();
-        let around = Surroundings { root, classes: &self.classes, share: Share::Train, scenes };
-        let negatives = phase.negatives.as_ref().map(|n| Negatives::open(n, &around));
-        let negatives = negatives.transpose().map_err(DataError::from)?.map(Arc::new);
+        let (stream, steps) = self.stream(phase)?;
         let class_weights = if phase.class_weights {
             Some(Tensor::f_from_slice(&self.set.class_weights()?)?.f_to_device(self.device)?)
         } else {
             None
         };
+        Ok(Feed { batches: Box::new(OnDevice { stream, device: self.device }), class_weights, steps })
+    }
+
+    /// The batches of a phase, whose threads start with the first, and how many steps it has.
+    fn stream(&self, phase: &Phase) -> Result<(Stream, u64), RunError> {
+        let root = self.data.as_path();
+        let scenes = &self.set.images();
+        let around = Surroundings { root, classes: &self.classes, share: Share::Train, scenes };
+        let negatives = phase.negatives.as_ref().map(|n| Negatives::open(n, &around));
+        let negatives = negatives.transpose().map_err(DataError::from)?.map(Arc::new);
         let plan = Plan {
             seed: self.seed,
             phase: phase.name.clone(),
@@ -69,7 +82,7 @@ impl Feeds {
         let stream = Stream::open(Arc::clone(&self.set), negatives, plan)?;
         let per_step = phase.batch.saturating_mul(phase.accumulate as usize);
         let steps = phase.steps.unwrap_or_else(|| self.set.steps(phase.epochs.unwrap_or_default(), per_step));
-        Ok(Feed { batches: Box::new(OnDevice { stream, device: self.device }), class_weights, steps })
+        Ok((stream, steps))
     }
 }
 

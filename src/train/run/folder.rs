@@ -12,6 +12,7 @@
 //! later holds.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::RunError;
@@ -21,17 +22,22 @@ use super::RunError;
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes it, for a run that begins.
+    /// Makes it, for a run that begins. What a run left that ended before its first checkpoint is begun anew.
     ///
     /// # Errors
-    /// There is a run in it already, or it cannot be made.
+    /// There is a run to resume in it already, or it cannot be made.
     pub fn create(path: &Path) -> Result<Self, RunError> {
         let folder = Self(path.into());
-        if folder.last().exists() || folder.settings().exists() {
+        if folder.last().exists() {
             return Err(RunError::Taken { folder: path.into() });
         }
         fs::create_dir_all(path).map_err(|source| RunError::Write { path: path.into(), source })?;
-        Ok(folder)
+        match fs::remove_file(folder.log()) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                Err(RunError::Write { path: folder.log(), source })
+            }
+            _ => Ok(folder),
+        }
     }
 
     /// Of a run that was begun.

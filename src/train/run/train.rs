@@ -52,6 +52,12 @@ pub struct Outside<'a> {
 /// Judges a network as it is; nothing, where it was asked to stop.
 pub type Judges<'a> = dyn FnMut(&dyn Network) -> Result<Option<Verdict>, RunError> + 'a;
 
+/// Whether a phase of so many steps can have its schedule.
+pub fn check_schedule(phase: &Phase, steps: u64) -> Result<(), RunError> {
+    let at = |reason| RunError::Schedule { phase: phase.name.clone(), reason };
+    phase.schedule.check(steps).map_err(at)
+}
+
 /// A training under way.
 pub struct Training<'a> {
     pub settings: &'a Settings,
@@ -167,10 +173,7 @@ impl<'a> Training<'a> {
         let parameters = self.network.parameters();
         phase.optimizer.freeze(parameters)?;
         let feed = (self.outside.feed)(phase)?;
-        phase
-            .schedule
-            .check(feed.steps)
-            .map_err(|reason| RunError::Schedule { phase: phase.name.clone(), reason })?;
+        check_schedule(phase, feed.steps)?;
         let mut optimizer = Optimizer::new(&phase.optimizer, parameters)?;
         let ema = phase.ema.map(|decay| Ema::new(parameters, decay)).transpose()?;
         if let Some(checkpoint) = self.resumed.take().filter(|_| self.place.step > 0) {
