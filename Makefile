@@ -62,8 +62,8 @@ train: ## the shipped model from its settings, into target/train/camvid-lite0; D
 	cargo build --release --locked $(TRAINER) --bins
 	out=target/train/camvid-lite0
 	resume=(); [[ ! -e $$out/run/last.safetensors ]] || resume=(--resume)
-	target/release/open-set-train run config/train/camvid-lite0.yaml --data "$(DATA)" --out $$out/run "$${resume[@]}"
-	for phase in closed-set open-set; do
+	target/release/open-set-train run config/train/camvid-lite0.yaml --data "$(DATA)" --run $$out/run "$${resume[@]}"
+	for phase in refine open-set; do # before and after: make results tells both
 	    target/release/open-set-train export $$out/run/$$phase.safetensors --out $$out/$$phase/camvid-lite0
 	done
 

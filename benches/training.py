@@ -97,7 +97,7 @@ def main():
 def trainer(asked, scratch, number):
     settings, out = scratch / "bench.yaml", scratch / f"run{number}"
     settings.write_text(SETTINGS.format(**{**vars(asked), "steps": asked.steps + WARM}))
-    line = [PROGRAM, "run", settings, "--data", scratch, "--out", out]
+    line = [PROGRAM, "run", settings, "--data", scratch, "--run", out]
     subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     seconds = [line["seconds_per_step"] for line in lines if "seconds_per_step" in line]

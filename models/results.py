@@ -89,7 +89,7 @@ def trained(tool, train, camvid, static, after):
 
 def closed_set_only(tool, train, camvid, static):
     """What is said of the closed-set model, whose dataset head nobody trained."""
-    model = ["--model", train / "closed-set/camvid-lite0.yaml"]
+    model = ["--model", train / "refine/camvid-lite0.yaml"]
     closed = tool.json("evaluate", "--dataset", "camvid", "--root", camvid, "--split", "test", *model)
     return closed, scores([tool.json("evaluate", "--dataset", "folder", "--root", static, "--score", "all", *model)])
 
@@ -175,13 +175,13 @@ def training(train):
 
 def phases(before, after):
     rows = []
-    for name, (closed, judged) in [("closed-set phase", before), ("both phases", after)]:
+    for name, (closed, judged) in [("the closed-set phases", before), ("all phases", after)]:
         by = {s["score"]: s for s in judged}
         rows.append([name, percent(closed["miou"]), *(f"{percent(by[s]['ap'])} / {percent(by[s]['fpr95'])}" for s in COMPARED)])
     for name, *figures in YARDSTICK:
         rows.append([name, *figures])
     head = ["after", "CamVid test mIoU", *COMPARED]
-    return ("### Before and after open-set training\n\nAP / FPR95 on camvid-static. After the closed-set phase nobody has "
+    return ("### Before and after open-set training\n\nAP / FPR95 on camvid-static. Before the open-set phase nobody has "
             "trained the dataset head yet.\n\n" + table(head, rows))
 
 

@@ -69,6 +69,12 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.iter().map(|entry| (entry.name, entry.about))
 }
 
+/// The splits of the data set of that name, the one it is judged on first; none where there is no such data set.
+pub fn splits(name: &str) -> Vec<&'static str> {
+    let entry = ALL.into_iter().find(|entry| entry.name == name);
+    entry.map_or(Vec::new(), |entry| entry.splits.iter().map(|split| split.name).collect())
+}
+
 /// Whether the data set of that name has that split.
 pub fn has_split(name: &str, split: &str) -> bool {
     ALL.into_iter().any(|entry| entry.name == name && entry.split(Some(split)).is_ok())

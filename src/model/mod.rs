@@ -165,7 +165,7 @@ impl Model {
         if std::fs::metadata(&path).map_err(write)?.permissions().readonly() {
             return Err(write(std::io::Error::other("it is read-only")));
         }
-        atomic::write(&path, text.as_bytes()).map_err(write)
+        atomic::write_durably(&path, text.as_bytes()).map_err(write)
     }
 
     /// The manifest's file, a link followed so that it stays one, and its text with that section.

@@ -4,8 +4,9 @@
 //! writes what the node reads: ONNX and a manifest. libtorch is named in this folder only.
 //!
 //! # Modules, in reading order
-//! [`settings`] ▸ [`data`], [`negatives`] ▸ [`model`] ▸ [`losses`] ▸ [`run`] ▸ [`export`] ▸ [`toy`] ▸ [`cli`], [`memory`]
+//! [`settings`] ▸ [`scene`], `cache` ▸ [`negatives`] ▸ [`data`] ▸ [`model`] ▸ [`losses`] ▸ [`optimizer`] ▸ [`run`] ▸ [`export`] ▸ [`toy`] ▸ [`cli`], [`memory`]
 
+mod cache;
 pub mod cli;
 pub mod data;
 pub mod export;
@@ -13,6 +14,8 @@ pub mod losses;
 pub mod memory;
 pub mod model;
 pub mod negatives;
+pub mod optimizer;
 pub mod run;
+pub mod scene;
 pub mod settings;
 pub mod toy;

@@ -34,7 +34,7 @@ def data(tmp_path_factory):
 def smoke(data, tmp_path_factory):
     """The whole of config/train/smoke.yaml."""
     out = tmp_path_factory.mktemp("smoke")
-    told = train("run", SMOKE, "--data", data, "--out", out / "run")
+    told = train("run", SMOKE, "--data", data, "--run", out / "run")
     return out, told
 
 
@@ -99,9 +99,9 @@ def test_the_exported_model_is_the_checkpoint_and_the_desk_judges_it(smoke, data
 
 def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(data, tmp_path):
     settings = short(tmp_path, closed_set=20, open_set=20)
-    train("run", settings, "--data", data, "--out", tmp_path / "whole")
+    train("run", settings, "--data", data, "--run", tmp_path / "whole")
 
-    command = ["run", settings, "--data", data, "--out", tmp_path / "parts"]
+    command = ["run", settings, "--data", data, "--run", tmp_path / "parts"]
     stopped = 0
     for attempt in range(3):
         resume = ["--resume"] if (tmp_path / "parts/last.safetensors").exists() else []
@@ -129,7 +129,7 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(data, tmp_path):
 def test_what_is_wrong_is_said_before_training(data, tmp_path):
     def refused(text, *words, folder=data):
         (tmp_path / "wrong.yaml").write_text(text)
-        done = train("run", tmp_path / "wrong.yaml", "--data", folder, "--out", tmp_path / "run", code=2)
+        done = train("run", tmp_path / "wrong.yaml", "--data", folder, "--run", tmp_path / "run", code=2)
         for word in words:
             assert word in done.stderr, done.stderr
         assert not (tmp_path / "run/last.safetensors").exists()
@@ -152,9 +152,9 @@ def test_what_is_wrong_is_said_before_training(data, tmp_path):
         (tmp_path / "run" / name).write_text("left behind")
 
     other = short(tmp_path, closed_set=10, open_set=10)
-    train("run", other, "--data", data, "--out", tmp_path / "run")
+    train("run", other, "--data", data, "--run", tmp_path / "run")
     other.write_text(other.read_text().replace("width: 16", "width: 24"))
-    done = train("run", other, "--data", data, "--out", tmp_path / "run", "--resume", code=2)
+    done = train("run", other, "--data", data, "--run", tmp_path / "run", "--resume", code=2)
     assert "16" in done.stderr and "24" in done.stderr
 
 
@@ -168,12 +168,11 @@ def test_a_label_beyond_the_classes_is_named(data, tmp_path):
     labels = np.array(Image.open(spoilt))
     labels[5, 6] = 77
     Image.fromarray(labels).save(spoilt)
-    done = train("run", short(tmp_path, closed_set=10, open_set=10), "--data", folder, "--out", tmp_path / "run", code=2)
+    done = train("run", short(tmp_path, closed_set=10, open_set=10), "--data", folder, "--run", tmp_path / "run", code=2)
     assert spoilt.name in done.stderr and "77" in done.stderr
 
 
 HEAD = """
-name: head
 seed: 7
 classes:
 - {name: sky, color: [70, 130, 180]}
@@ -237,7 +236,7 @@ def test_a_head_on_an_onnx_from_outside(three, tmp_path):
     assert now[2].shape == (1, 1, 30, 40) and np.isfinite(now[2]).all()
 
     done = train("attach-head", tmp_path / "head.yaml", "--model", f"{out}.yaml", "--data", three, "--run",
-                 tmp_path / "again", "--out", tmp_path / "twice", code=1)
+                 tmp_path / "again", "--out", tmp_path / "twice", code=2)
     assert "dataset_logits" in done.stderr and not (tmp_path / "twice.onnx").exists()
 
 

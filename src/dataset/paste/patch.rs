@@ -1,5 +1,7 @@
 //! A cut-out at its size in the frame, as sharp as a camera would see it.
 
+use std::ops::Range;
+
 use super::Cutout;
 use crate::model::Interpolation;
 use crate::preprocess::resample::Axis;
@@ -33,6 +35,14 @@ impl Pixel {
     /// Nothing of the object is here.
     pub(super) fn clear(&self) -> bool {
         self.alpha <= CLEAR
+    }
+
+    /// Mixes a colour into a frame's, by this pixel's share: eq. (15).
+    pub(crate) fn mix(&self, colour: [f32; 3], into: &mut [u8]) {
+        for (value, colour) in into.iter_mut().zip(colour) {
+            let was = f32::from(*value);
+            *value = (was + (colour - was) * self.alpha).round() as u8;
+        }
     }
 
     /// From a colour that is multiplied by the alpha beside it; the object's share is another. Where nothing is
@@ -75,6 +85,22 @@ pub(crate) struct Shape {
 }
 
 impl Patch {
+    /// Its pixels that lie within these columns and rows where its first pixel is `at`, each with its column and row.
+    pub(crate) fn visible(
+        &self,
+        at: [i64; 2],
+        [columns, rows]: [Range<usize>; 2],
+    ) -> impl Iterator<Item = ([usize; 2], &Pixel)> {
+        let inside = |at: i64, range: &Range<usize>| usize::try_from(at).ok().filter(|at| range.contains(at));
+        let seen = self.pixels.chunks_exact(self.width).zip(at[1]..);
+        let seen = seen.filter_map(move |(row, y)| Some((row, inside(y, &rows)?)));
+        seen.flat_map(move |(row, y)| {
+            let columns = columns.clone();
+            let pixels = row.iter().zip(at[0]..);
+            pixels.filter_map(move |(pixel, x)| Some(([inside(x, &columns)?, y], pixel)))
+        })
+    }
+
     /// The cut-out with a longer side of `side` pixels, or as near to that as it may be enlarged. By area
     /// interpolation, as a camera's pixel gathers light.
     pub(super) fn new(cutout: &Cutout, side: f64, mirrored: bool) -> Self {

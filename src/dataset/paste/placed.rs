@@ -63,10 +63,7 @@ impl<'a> Placed<'a> {
         let light = Light::new(self.patch.colours(), self.surroundings(scene, ground));
         for ([x, y], pixel) in self.visible().filter(|(_, pixel)| !pixel.clear()) {
             let i = y * self.frame[0] + x;
-            let lit = light.on(pixel.rgb);
-            for (c, lit) in pasted.rgb.data[i * 3..i * 3 + 3].iter_mut().zip(lit) {
-                *c = (f32::from(*c) + (lit - f32::from(*c)) * pixel.alpha).round() as u8;
-            }
+            pixel.mix(light.on(pixel.rgb), &mut pasted.rgb.data[i * 3..i * 3 + 3]);
             let label = &mut pasted.labels[i];
             if pixel.opaque() {
                 *label = scene.classes;
@@ -89,12 +86,7 @@ impl<'a> Placed<'a> {
 
     /// The patch's pixels that lie in the frame, each with its column and row there.
     fn visible(&self) -> impl Iterator<Item = ([usize; 2], &Pixel)> {
-        let rows = self.patch.pixels.chunks_exact(self.patch.width).zip(self.at[1]..);
-        let pixels = rows.flat_map(|(row, y)| row.iter().zip(self.at[0]..).map(move |(p, x)| ([x, y], p)));
-        pixels.filter_map(|([x, y], pixel)| {
-            let at = [usize::try_from(x).ok()?, usize::try_from(y).ok()?];
-            (at[0] < self.frame[0] && at[1] < self.frame[1]).then_some((at, pixel))
-        })
+        self.patch.visible(self.at, self.frame.map(|side| 0..side))
     }
 
     /// What the patch has at a pixel of the frame.

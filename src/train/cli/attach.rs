@@ -126,7 +126,7 @@ fn script(args: &Args, written: &Written) -> anyhow::Result<()> {
 
 fn train_it(args: &Args, written: &Written, network: &dyn Network) -> anyhow::Result<Report> {
     let (Some(data), Some(folder)) = (&args.data, &args.run) else { bail!("--data and --run are missing") };
-    let start = if args.resume { Start::Resume } else { Start::New };
+    let start = if args.resume { Start::Resume } else { Start::New { pretrained: None } };
     let stop = Stop::on_signals().context("no handler for SIGINT and SIGTERM")?;
     let report = train(written, network, data, folder, &start, &stop)?;
     tell(&report);

@@ -14,7 +14,6 @@ use clap::{Parser, Subcommand};
 use super::data;
 use super::export::ExportError;
 use super::run::RunError;
-use super::run::checkpoint::CheckpointError;
 use super::toy;
 
 /// Trains the models that open_set runs.
@@ -97,20 +96,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 
 /// What ends a training that has begun counts otherwise than what kept it from beginning.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
-    let begun = match error.downcast_ref() {
-        Some(
-            RunError::NotFinite { .. }
-            | RunError::Write { .. }
-            | RunError::Checkpoint(CheckpointError::Write { .. } | CheckpointError::Torch { .. })
-            | RunError::Network(_)
-            | RunError::Torch(_)
-            | RunError::Loss(_)
-            | RunError::Judge(_)
-            | RunError::Thread(_),
-        ) => true,
-        Some(_) => false,
-        None => error.is::<ExportError>() || error.is::<toy::ToyError>(),
-    };
+    let begun = error.downcast_ref().is_some_and(RunError::is_of_the_run)
+        || error.downcast_ref().is_some_and(ExportError::is_of_the_work)
+        || error.is::<toy::ToyError>();
     if begun { ExitCode::FAILURE } else { ExitCode::from(2) }
 }
 

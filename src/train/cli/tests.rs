@@ -51,10 +51,10 @@ fn what_is_not_right_is_said_before_anything_is_begun() {
         assert_eq!(format!("{:?}", exit_code(&error)), format!("{:?}", ExitCode::from(2)));
         assert!(!dir.path().join("run").exists());
     };
-    says(&["run", "no.yaml", "--data", &data, "--out", &out], "no.yaml");
-    says(&["run", &smoke, "--data", &data, "--out", &out], "val");
-    says(&["run", &smoke, "--data", &data, "--out", &out, "--resume"], "val");
-    says(&["run", &smoke, "--data", &data, "--out", &out, "--phase", "open-set"], "--init");
-    says(&["run", &smoke, "--data", &data, "--out", &out, "--pretrained", "no.pth"], "no.pth");
+    says(&["run", "no.yaml", "--data", &data, "--run", &out], "no.yaml");
+    says(&["run", &smoke, "--data", &data, "--run", &out], "val");
+    says(&["run", &smoke, "--data", &data, "--run", &out, "--resume"], "val");
+    says(&["run", &smoke, "--data", &data, "--run", &out, "--phase", "open-set"], "--init");
+    says(&["run", &smoke, "--data", &data, "--run", &out, "--pretrained", "no.pth"], "no.pth");
     says(&["export", "no.safetensors", "--out", &out], "no.safetensors");
 }

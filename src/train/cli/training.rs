@@ -1,6 +1,6 @@
 //! `run`: a training, from its settings or from where it stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use tch::Device;
@@ -19,7 +19,7 @@ pub(super) struct Args {
     data: PathBuf,
     /// The run's folder: checkpoints, log, TensorBoard's events.
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    run: PathBuf,
     /// Go on where the run in that folder stopped.
     #[arg(long, conflicts_with_all = ["init", "phase"])]
     resume: bool,
@@ -48,19 +48,24 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         (Some(checkpoint), Some(phase)) => {
             Start::From { checkpoint: checkpoint.clone(), phase: phase.clone() }
         }
-        _ => Start::New,
+        _ => {
+            let file = args.pretrained.as_ref().or(made_of.pretrained.as_ref());
+            Start::New { pretrained: file.map(|file| load_pretrained(&network, file)).transpose()? }
+        }
     };
-    let pretrained = args.pretrained.as_ref().or(made_of.pretrained.as_ref());
-    if let Some(file) = pretrained.filter(|_| start == Start::New) {
-        let Loaded { taken, dropped } = weights::load_pretrained(&network, file)?;
-        let without =
-            if dropped.is_empty() { String::new() } else { format!(", without {}", dropped.join(", ")) };
-        eprintln!("{}: {taken} tensors of the encoder{without}", file.display());
-    }
     let stop = Stop::on_signals().context("no handler for SIGINT and SIGTERM")?;
-    let report = train(&written, &network, &args.data, &args.out, &start, &stop)?;
+    let report = train(&written, &network, &args.data, &args.run, &start, &stop)?;
     tell(&report);
     Ok(())
+}
+
+/// Gives the SHA-256 of what the encoder begins with.
+fn load_pretrained(network: &TorchNetwork, file: &Path) -> anyhow::Result<String> {
+    let (Loaded { taken, dropped }, sha256) = weights::load_pretrained(network, file)?;
+    let without =
+        if dropped.is_empty() { String::new() } else { format!(", without {}", dropped.join(", ")) };
+    eprintln!("{}: {taken} tensors of the encoder{without}", file.display());
+    Ok(sha256)
 }
 
 /// libtorch's, from now on.
@@ -76,6 +81,9 @@ pub(super) fn tell(report: &Report) {
         print!("{verdict}");
     }
     println!("{}", report.checkpoint.display());
+    if report.skipped > 0 {
+        eprintln!("{} damaged files were skipped: see the warnings", report.skipped);
+    }
     let minutes = report.seconds / 60.0;
     match report.ending {
         Ending::Done => eprintln!("done; {minutes:.1} minutes of training, validations aside"),

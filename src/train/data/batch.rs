@@ -1,9 +1,9 @@
 //! Samples as the network takes them.
 
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::DataError;
+use super::normalisation::Normalisation;
 use super::sample::Sample;
 
 /// What the trainer takes a step on: N samples of one size.
@@ -17,42 +17,6 @@ pub struct Batch {
     pub outliers: Tensor,
     /// Which samples these are, N of them.
     pub ids: Vec<String>,
-}
-
-/// `(x/255 − mean) / std` for each channel: red, green, blue.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Normalisation {
-    /// Of values in 0..1.
-    pub mean: [f32; 3],
-    /// Of values in 0..1; above 0.
-    pub std: [f32; 3],
-}
-
-impl Normalisation {
-    /// What networks pre-trained on ImageNet were given.
-    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
-
-    /// Refuses what cannot be divided by.
-    ///
-    /// # Errors
-    /// A mean outside of 0..1, a deviation that is not above 0.
-    pub fn check(&self) -> Result<(), DataError> {
-        if !self.mean.iter().all(|m| (0.0..=1.0).contains(m)) {
-            let got = format!("{:?}", self.mean);
-            return Err(DataError::Setting { name: "mean", got, wanted: "three numbers from 0 to 1" });
-        }
-        if !self.std.iter().all(|s| *s > 0.0 && s.is_finite()) {
-            let got = format!("{:?}", self.std);
-            return Err(DataError::Setting { name: "std", got, wanted: "three numbers above 0" });
-        }
-        Ok(())
-    }
-
-    /// What each value of each channel becomes.
-    fn table(&self) -> [[f32; 256]; 3] {
-        [0, 1, 2].map(|c| std::array::from_fn(|v| (v as f32 / 255.0 - self.mean[c]) / self.std[c]))
-    }
 }
 
 /// A batch in plain memory. A worker makes this and no tensor: libtorch would keep a team of threads for

@@ -11,11 +11,12 @@
 //! Deliberately does not know: networks, losses, what the trainer does with a batch.
 
 mod batch;
-mod cache;
 mod error;
 pub mod generated;
+mod normalisation;
 mod order;
 mod photometric;
+mod plan;
 mod random;
 mod sample;
 mod set;
@@ -24,13 +25,14 @@ mod stream;
 mod survey;
 mod window;
 
-pub use batch::{Batch, Normalisation};
-pub(crate) use cache::Cache;
+pub use batch::Batch;
 pub use error::DataError;
+pub use normalisation::Normalisation;
+pub use plan::Plan;
 pub use random::generator;
-pub use set::{Scene, TrainingSet};
+pub use set::TrainingSet;
 pub use settings::{Augmentation, Crop, Photometric, Settings};
-pub use stream::{Plan, Stream};
+pub use stream::Stream;
 
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,11 @@ use rand::RngExt;
 
 use super::order::Order;
 use super::random::generator;
-use super::stream::Plan;
 use super::survey::Survey;
 use super::window::Window;
-use super::{DataError, Scene, TrainingSet, photometric};
+use super::{DataError, Plan, TrainingSet, photometric};
 use crate::train::negatives::Negatives;
+use crate::train::scene::Scene;
 
 /// A crop, ready to be normalised.
 pub(super) struct Sample {
@@ -67,15 +67,7 @@ impl Maker {
                 }
             }
         }
-        // When none is left, `scene` has said so.
-        let Some((index, scene)) = found else {
-            let files = set.skipped();
-            return Err(DataError::Skipped {
-                count: files.len(),
-                limit: files.len(),
-                files: files.join("; "),
-            });
-        };
+        let Some((index, scene)) = found else { return Err(set.too_many_skipped()) };
         let crop = plan.augmentation.crop.sides();
         let window = Window::draw(&plan.augmentation, &scene, anchor, &mut rng);
         let framing = window.framing(&scene, crop);

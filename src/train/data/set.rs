@@ -2,22 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::survey::Survey;
-use super::{Cache, DataError, Settings};
+use super::{DataError, Settings};
 use crate::dataset::{Classes, Dataset, Loaded, Options};
-use crate::images::Rgb;
 use crate::labels::IGNORE;
-
-/// A labelled picture.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scene {
-    /// The camera's picture.
-    pub rgb: Rgb,
-    /// `[height, width]`: `0..K`, or 255 for void.
-    pub labels: Vec<u8>,
-}
+use crate::train::cache::Cache;
+use crate::train::scene::Scene;
 
 /// One split of a data set, for a model of K classes.
 #[derive(Debug)]
@@ -83,18 +75,29 @@ impl TrainingSet {
         self.dataset.samples().iter().map(|sample| sample.image.clone()).collect()
     }
 
-    /// What is wrong with the files that were skipped so far.
-    pub fn skipped(&self) -> Vec<String> {
-        self.skipped.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    /// How many damaged files were skipped so far.
+    pub fn skipped(&self) -> usize {
+        self.lock_skipped().len()
     }
 
-    /// A weight for each class: 1/√(f + 0.001) of its share f of the labelled pixels, times what makes the
+    /// That there are more of them than are put up with, or none but them.
+    pub(super) fn too_many_skipped(&self) -> DataError {
+        let skipped = self.lock_skipped();
+        let files = skipped.values().cloned().collect::<Vec<_>>().join("; ");
+        DataError::Skipped { count: skipped.len(), limit: self.skip_limit, files }
+    }
+
+    fn lock_skipped(&self) -> MutexGuard<'_, BTreeMap<usize, String>> {
+        self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A weight for each class: (f + 0.001)^−power of its share f of the labelled pixels, times what makes the
     /// mean over these pixels 1. The first call reads every truth, on all cores.
     ///
     /// # Errors
     /// A truth that cannot be read, or holds what is no label.
-    pub fn class_weights(&self) -> Result<Vec<f32>, DataError> {
-        Ok(self.survey()?.weights(self.classes))
+    pub fn class_weights(&self, power: f64) -> Result<Vec<f32>, DataError> {
+        Ok(self.survey()?.weights(self.classes, power))
     }
 
     /// How often each class is in each sample.
@@ -123,12 +126,12 @@ impl TrainingSet {
     }
 
     fn skip(&self, index: usize, reason: String) -> Result<(), DataError> {
-        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut skipped = self.lock_skipped();
         let new = skipped.insert(index, reason.clone()).is_none();
         let (count, limit) = (skipped.len(), self.skip_limit);
+        drop(skipped);
         if count > limit || count == self.dataset.len() {
-            let files = skipped.values().cloned().collect::<Vec<_>>().join("; ");
-            return Err(DataError::Skipped { count, limit, files });
+            return Err(self.too_many_skipped());
         }
         if new {
             tracing::warn!("skipped ({count} of at most {limit}): {reason}");

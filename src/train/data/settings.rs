@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::DataError;
+use crate::dataset;
 
 /// Which samples are trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub struct Settings {
     pub dataset: String,
     /// Its folder, below the run's data folder.
     pub folder: PathBuf,
-    /// The split; without it the data set's first, which is seldom the one to train on.
+    /// The split; may be left out where the data set has one only.
     #[serde(default)]
     pub split: Option<String>,
     /// See [`crate::dataset::Options::ignore`].
@@ -47,9 +48,14 @@ impl Settings {
     /// Refuses what makes no sense whatever the files are.
     ///
     /// # Errors
-    /// No worker, or more than any machine's.
+    /// No worker, or more than any machine's; no split where there are several.
     pub fn check(&self) -> Result<(), DataError> {
-        within("workers", self.workers as f64, [1.0, 256.0], "1 to 256")
+        within("workers", self.workers as f64, [1.0, 256.0], "1 to 256")?;
+        if self.split.is_none() && dataset::splits(&self.dataset).len() > 1 {
+            let wanted = "the one to train on: without a name it would be the one the set is judged on";
+            return Err(DataError::Setting { name: "split", got: "absent".into(), wanted });
+        }
+        Ok(())
     }
 }
 
@@ -59,7 +65,10 @@ impl Settings {
 pub struct Augmentation {
     /// The size of what the network gets, in pixels.
     pub crop: Crop,
-    /// The image is scaled by a factor from this range, drawn evenly by its logarithm.
+    /// The image is scaled by a factor from this range.
+    ///
+    /// Deviation: it is drawn evenly by its logarithm, the paper's evenly by itself: shrinking is as usual as
+    /// enlarging.
     pub scale: [f64; 2],
     /// How often left and right are exchanged, 0..1.
     pub flip: f64,

@@ -7,29 +7,11 @@ use std::thread::{Builder, JoinHandle};
 
 use super::batch::Plain;
 use super::sample::Maker;
-use super::settings::Augmentation;
-use super::{Batch, DataError, Normalisation, TrainingSet};
+use super::{Batch, DataError, Plan, TrainingSet};
 use crate::train::negatives::Negatives;
 
 /// A worker is ahead by so many batches, and by the one it is at.
 const AHEAD: usize = 1;
-
-/// What batches are made of, for one phase of a training.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    /// The run's.
-    pub seed: u64,
-    /// The phase's name: another phase sees the samples in another order.
-    pub phase: String,
-    /// Samples a batch.
-    pub batch: usize,
-    /// What becomes of a sample.
-    pub augmentation: Augmentation,
-    /// The model's. Its mean colour fills what is outside of an image.
-    pub normalisation: Normalisation,
-    /// Threads; how many there are changes no batch.
-    pub workers: usize,
-}
 
 /// The batches of a phase. The batch of step s holds positions `s·N..(s+1)·N` of an endless sequence, one
 /// shuffle of the set after another: it is a function of the plan, the step and the files. A trainer that
@@ -53,7 +35,6 @@ impl Stream {
         plan: Plan,
     ) -> Result<Self, DataError> {
         plan.augmentation.check()?;
-        plan.normalisation.check()?;
         for (name, got) in [("batch", plan.batch), ("workers", plan.workers)] {
             if !(1..=4096).contains(&got) {
                 return Err(DataError::Setting { name, got: got.to_string(), wanted: "1 to 4096" });
@@ -79,6 +60,16 @@ impl Stream {
         let made = running.take()?;
         self.running = Some(running);
         made.tensors()
+    }
+
+    /// What is pasted, if anything is.
+    pub fn negatives(&self) -> Option<&Negatives> {
+        self.negatives.as_deref()
+    }
+
+    /// How many damaged files were skipped so far, by all streams of the set.
+    pub fn skipped(&self) -> usize {
+        self.set.skipped()
     }
 
     fn start(&self, step: u64) -> Result<Running, DataError> {

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use super::DataError;
 use crate::dataset::Dataset;
 
-/// Added to a class's frequency: one that is hardly there weighs 30 times one that is everywhere, not more.
+/// Added to a class's frequency: at a power of 0.5, one that is hardly there weighs 30 times one that is
+/// everywhere, not more.
 const RARE: f64 = 1e-3;
 
 /// Pixels of each class, in each sample.
@@ -50,11 +51,11 @@ impl Survey {
     }
 
     /// See [`TrainingSet::class_weights`](super::TrainingSet::class_weights).
-    pub(super) fn weights(&self, classes: u8) -> Vec<f32> {
+    pub(super) fn weights(&self, classes: u8, power: f64) -> Vec<f32> {
         let pixels = |class: usize| self.counts.iter().map(|counts| counts[class]).sum::<u64>() as f64;
         let pixels: Vec<f64> = (0..usize::from(classes)).map(pixels).collect();
         let all = pixels.iter().sum::<f64>().max(1.0);
-        let raw: Vec<f64> = pixels.iter().map(|n| 1.0 / (n / all + RARE).sqrt()).collect();
+        let raw: Vec<f64> = pixels.iter().map(|n| (n / all + RARE).powf(-power)).collect();
         let mean = pixels.iter().zip(&raw).map(|(n, w)| n / all * w).sum::<f64>();
         raw.iter().map(|w| if mean > 0.0 { w / mean } else { 1.0 }).map(|w| w as f32).collect()
     }
@@ -68,11 +69,12 @@ mod tests {
     #[test]
     fn weights_are_by_the_root_and_their_mean_over_pixels_is_1() {
         let survey = Survey::new(vec![vec![900, 0, 0], vec![0, 100, 0]], 3);
-        let weights = survey.weights(3);
+        let weights = survey.weights(3, 0.5);
         assert!((0.9 * weights[0] + 0.1 * weights[1] - 1.0).abs() < 1e-6, "{weights:?}");
         assert!((weights[1] / weights[0] - (0.901_f32 / 0.101).sqrt()).abs() < 1e-4, "{weights:?}");
+        assert!(survey.weights(3, 0.0).iter().all(|w| (w - 1.0).abs() < 1e-6));
         assert!(weights[2] > weights[1] && weights[2] < 35.0 * weights[0], "{weights:?}");
-        assert_eq!(Survey::new(vec![vec![0, 0]], 2).weights(2), [1.0, 1.0], "nothing labelled");
+        assert_eq!(Survey::new(vec![vec![0, 0]], 2).weights(2, 0.5), [1.0, 1.0], "nothing labelled");
     }
 
     #[test]

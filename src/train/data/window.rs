@@ -3,11 +3,12 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::DataError;
 use super::settings::Augmentation;
-use super::{DataError, Scene};
 use crate::images::{Rgb, resize_rgb};
 use crate::labels::IGNORE;
 use crate::train::negatives::Framing;
+use crate::train::scene::Scene;
 
 /// Whole pixels of the image that become the crop; some may lie outside of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

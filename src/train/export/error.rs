@@ -98,3 +98,13 @@ pub enum ExportError {
     #[error("libtorch: {}", .0.to_string().lines().next().unwrap_or_default())]
     Torch(#[from] TchError),
 }
+
+impl ExportError {
+    /// Whether the work failed, or the machine; otherwise what was asked for is not right.
+    pub fn is_of_the_work(&self) -> bool {
+        matches!(
+            self,
+            Self::Parity { .. } | Self::Write { .. } | Self::Segmenter(_) | Self::Network(_) | Self::Torch(_)
+        )
+    }
+}

@@ -1,6 +1,7 @@
 //! The objectives, as settings name them, and the terms they are sums of.
 
 use super::LossError;
+use crate::score::Score;
 use serde::{Deserialize, Serialize};
 
 /// What a phase of a training minimises.
@@ -30,7 +31,8 @@ pub enum Objective {
         weight: f64,
     },
     /// Baseline, the energy margin (Liu et al., 2020), with E(x) = −ln p̂(x): eq. (10) +
-    /// weight · (E_in\[max(0, E − inlier)²\] + E_out\[max(0, outlier − E)²\]).
+    /// weight · (E_in\[max(0, E − inlier)²\] + E_out\[max(0, outlier − E)²\]). Margins of −15 and −5 and a weight
+    /// of 0.1 are usual for segmentation.
     EnergyMargin {
         /// m_in: energies of inliers are pushed below it.
         inlier: f64,
@@ -168,7 +170,25 @@ impl Objective {
 
     /// Whether batches need pasted negatives for it to be what it says.
     pub fn needs_outliers(&self) -> bool {
-        !matches!(self, Self::ClosedSet)
+        self.score().is_some()
+    }
+
+    /// The score whose anomalies it is to find: by it the best checkpoint is chosen. `None`: it is of known
+    /// classes alone.
+    pub fn score(&self) -> Option<Score> {
+        match self {
+            Self::ClosedSet => None,
+            Self::Hybrid { .. } | Self::DatasetHead => Some(Score::Hybrid),
+            Self::OutlierExposure { .. } => Some(Score::Msp),
+            Self::EnergyMargin { .. } => Some(Score::Generative),
+            Self::VoidClassifier { .. } => Some(Score::Discriminative),
+        }
+    }
+
+    /// Whether it teaches the dataset head anything.
+    pub fn trains_dataset_head(&self) -> bool {
+        let of_head = |w: &Weighted| w.weight > 0.0 && matches!(w.term, Term::DatasetIn | Term::DatasetOut);
+        self.terms().iter().any(of_head)
     }
 
     /// Refuses numbers that make no objective, before a training starts.

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
 
 use super::ops::{BatchNorm, Conv, Ops, Pool};
-use super::parameters::{Parameters, Part, Role};
+use super::parameters::Parameters;
+use super::part::{Part, Role};
 use super::{NetworkError, Spec, describe};
 
 /// Of the heads' weights: their first logits are next to 0 whatever the features are.

@@ -1,6 +1,6 @@
 //! Why a network could not be made, loaded or run.
 
-use super::parameters::Part;
+use super::part::Part;
 
 /// See the variants; a library's error comes with the layer it was in.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@
 //! Deliberately does not know: losses, optimizers, data, files of checkpoints.
 //!
 //! # Modules, in reading order
-//! `spec` ▸ [`ops`] ▸ `blocks` ▸ `lite0`, `densenet`, `tiny` ▸ `ladder` ▸ [`parameters`] ▸ [`declare`] ▸ [`torch`] ▸
+//! `spec` ▸ [`ops`] ▸ `blocks` ▸ `lite0`, `densenet`, `tiny` ▸ `ladder` ▸ `part`, [`parameters`] ▸ [`declare`] ▸ [`torch`] ▸
 //! [`count`] ▸ [`weights`] ▸ [`script`]
 
 mod blocks;
@@ -21,6 +21,7 @@ mod ladder;
 mod lite0;
 pub mod ops;
 pub mod parameters;
+mod part;
 pub mod script;
 mod spec;
 #[cfg(test)]
@@ -33,7 +34,8 @@ use tch::Tensor;
 
 pub use error::NetworkError;
 pub use ops::Ops;
-pub use parameters::{Parameter, Parameters, Part, Role};
+pub use parameters::{Parameter, Parameters};
+pub use part::{Part, Role};
 pub use spec::{Architecture, DatasetHead, Spec};
 pub use torch::{Precision, TorchNetwork};
 

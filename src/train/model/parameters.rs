@@ -10,51 +10,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::NetworkError;
 use super::error::some;
-
-/// What a parameter is to the optimizer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// A convolution's weight: trained, decays.
-    Weight,
-    /// A batch normalisation's weight or bias, or another bias: trained, does not decay.
-    Scale,
-    /// Running statistics: kept and averaged, not trained.
-    Buffer,
-}
-
-/// A share of the network with a learning rate of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
-    /// Up to the features.
-    Encoder,
-    /// The ladder.
-    Decoder,
-    /// f2
-    ClassHead,
-    /// g
-    DatasetHead,
-}
-
-impl Part {
-    /// In the order of a forward pass.
-    pub const ALL: [Part; 4] = [Part::Encoder, Part::Decoder, Part::ClassHead, Part::DatasetHead];
-
-    /// First component of its parameters' names.
-    pub fn prefix(self) -> &'static str {
-        match self {
-            Part::Encoder => "encoder",
-            Part::Decoder => "decoder",
-            Part::ClassHead => "class_head",
-            Part::DatasetHead => "dataset_head",
-        }
-    }
-
-    /// Of a parameter or layer of this name.
-    pub fn of(name: &str) -> Option<Part> {
-        let first = name.split('.').next()?;
-        Part::ALL.into_iter().find(|part| part.prefix() == first)
-    }
-}
+use super::part::{Part, Role};
 
 /// One tensor of a network. A clone of the handle sees the same numbers: libtorch counts references.
 #[derive(Debug)]
@@ -218,13 +174,6 @@ impl Parameters {
                 .map_err(NetworkError::at(name))?;
         }
         Ok(())
-    }
-
-    /// Forgets all gradients.
-    pub fn zero_grad(&self) {
-        for (_, parameter) in self.iter() {
-            parameter.tensor.shallow_clone().zero_grad();
-        }
     }
 
     /// Where the tensors are; the CPU when there are none.

@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use tch::{CModule, Device, IValue, Kind, Tensor};
 
+use crate::atomic;
+
 use super::declare::declare_head;
-use super::parameters::{Parameters, Part, Role};
+use super::parameters::Parameters;
+use super::part::{Part, Role};
 use super::torch::TorchOps;
 use super::{Mode, Network, NetworkError, Outputs, Precision, head};
 
@@ -135,10 +138,12 @@ impl ScriptNetwork {
     pub fn save(&self, module: &Path, head: &Path) -> Result<(), ScriptError> {
         let unwritable =
             |path: &Path, source: tch::TchError| ScriptError::Unwritable { path: path.into(), source };
-        self.module.save(module).map_err(|e| unwritable(module, e))?;
+        let save = |beside: &Path| self.module.save(beside);
+        atomic::write_with(module, save).map_err(|e| unwritable(module, e))?;
         let mut named = self.parameters.named_tensors();
         named.retain(|(name, _)| Part::of(name) == Some(Part::DatasetHead));
-        Tensor::write_safetensors(&named, head).map_err(|e| unwritable(head, e))
+        let save = |beside: &Path| Tensor::write_safetensors(&named, beside);
+        atomic::write_with(head, save).map_err(|e| unwritable(head, e))
     }
 }
 

@@ -5,7 +5,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::declare::declare;
 use super::ops::{BatchNorm, Conv, Ops, Pool};
-use super::parameters::{Parameters, Part};
+use super::parameters::Parameters;
+use super::part::Part;
 use super::{Described, Mode, Network, NetworkError, Outputs, STRIDE, Spec, describe};
 
 /// What convolutions compute in. Parameters, statistics, both heads and what comes out are f32 in any case.
@@ -137,17 +138,20 @@ impl Ops for TorchOps<'_> {
         let [weight, bias, mean, variance] =
             ["weight", "bias", "running_mean", "running_var"].map(|suffix| self.tensor(name, suffix));
         let (weight, bias, mean, variance) = (weight?, bias?, mean?, variance?);
-        x.f_batch_norm(
-            Some(weight),
-            Some(bias),
-            Some(mean),
-            Some(variance),
-            train,
-            norm.momentum,
-            norm.epsilon,
-            true,
-        )
-        .map_err(NetworkError::at(name))
+        let run = || {
+            // The heads' are in f32: what comes from the trunk may not be.
+            x.f_to_kind(self.kind(name))?.f_batch_norm(
+                Some(weight),
+                Some(bias),
+                Some(mean),
+                Some(variance),
+                train,
+                norm.momentum,
+                norm.epsilon,
+                true,
+            )
+        };
+        run().map_err(NetworkError::at(name))
     }
 
     fn relu(&mut self, x: &Tensor) -> Result<Tensor, NetworkError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Negative, NegativesError, SceneView, Share, Source, share_of};
+use super::{Negative, NegativesError, SceneView, Share, Source};
 use crate::dataset::paste::{Cutout, Cutouts};
 
 /// A folder of cut-outs, all in memory.
@@ -21,7 +21,7 @@ impl CutoutFolder {
     ///
     /// # Errors
     /// No such folder, no cut-out in it; a PNG that is none, for then it may well be another folder.
-    pub fn read(folder: &Path, held_out: f64, share: Share) -> Result<Self, NegativesError> {
+    pub fn read(folder: &Path, share: Share) -> Result<Self, NegativesError> {
         let source = |source| NegativesError::Cutouts { folder: folder.into(), source: Box::new(source) };
         let Cutouts { found, left_out, failed, .. } = Cutouts::read(folder).map_err(source)?;
         let wrong: Vec<_> =
@@ -35,11 +35,11 @@ impl CutoutFolder {
             });
         }
         let files = found.len();
-        let cutouts = share_of(found, |cutout| cutout.name().into(), held_out, share);
+        let cutouts = share.of(found, |cutout| cutout.name().into());
         let cutouts: Vec<_> = cutouts.into_iter().map(Arc::new).collect();
         let opened = Self { folder: folder.into(), cutouts };
         if opened.cutouts.is_empty() {
-            return Err(share.is_empty(opened.name(), files, held_out));
+            return Err(share.is_empty(opened.name(), files));
         }
         Ok(opened)
     }

@@ -12,10 +12,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::pictures::{self, Pictures};
-use super::{Negative, NegativesError, SceneView, Share, Source, share_of};
+use super::{Negative, NegativesError, SceneView, Share, Source};
 use crate::dataset::paste::Cutout;
 use crate::images::{Rgb, Rgba, read_gray16, read_rgb};
-use crate::train::data::Cache;
+use crate::train::cache::Cache;
 
 /// An instance of fewer pixels is not drawn: it would be a speck.
 const LEAST_PIXELS: usize = 100;
@@ -61,21 +61,16 @@ impl Instances {
     /// # Errors
     /// No such folder; neither layout; an image without its mask or a mask without its image; none for this
     /// share.
-    pub fn of_folder(
-        folder: &Path,
-        together: [usize; 2],
-        held_out: f64,
-        share: Share,
-    ) -> Result<Self, NegativesError> {
+    pub fn of_folder(folder: &Path, together: [usize; 2], share: Share) -> Result<Self, NegativesError> {
         let (kind, pairs) = pair(folder)?;
         let count = pairs.len();
-        let pairs = share_of(pairs, |(image, _)| pictures::name(folder, image), held_out, share);
+        let pairs = share.of(pairs, |(image, _)| pictures::name(folder, image));
         let (images, masks): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
         let kept = Cache::new(masks.len(), CACHE_MB);
         let opened =
             Self { folder: folder.into(), images: Pictures::new(images), masks, kept, kind, together };
         if opened.masks.is_empty() {
-            return Err(share.is_empty(opened.name(), count, held_out));
+            return Err(share.is_empty(opened.name(), count));
         }
         Ok(opened)
     }

@@ -31,20 +31,18 @@ impl Mix {
 
     pub(super) fn open(settings: &Settings, around: &Surroundings<'_>) -> Result<Self, NegativesError> {
         let open = |source: &SourceSettings| -> Result<(f64, Box<dyn Source>), NegativesError> {
-            let (held_out, share) = (settings.held_out, around.share);
+            let share = around.share;
             let at = |folder: &PathBuf| around.root.join(folder);
             let opened: Box<dyn Source> = match source {
-                SourceSettings::Cutouts { folder, .. } => {
-                    Box::new(CutoutFolder::read(&at(folder), held_out, share)?)
-                }
+                SourceSettings::Cutouts { folder, .. } => Box::new(CutoutFolder::read(&at(folder), share)?),
                 SourceSettings::Instances { folder, together, .. } => {
-                    Box::new(Instances::of_folder(&at(folder), *together, held_out, share)?)
+                    Box::new(Instances::of_folder(&at(folder), *together, share)?)
                 }
                 SourceSettings::Rectangles { folder, sides, .. } => {
-                    Box::new(Rectangles::of_folder(&at(folder), *sides, held_out, share)?)
+                    Box::new(Rectangles::of_folder(&at(folder), *sides, share)?)
                 }
                 SourceSettings::Crops { sides, .. } => {
-                    Box::new(Rectangles::of_scenes(around.scenes, *sides, held_out, share)?)
+                    Box::new(Rectangles::of_scenes(around.scenes, around.root, *sides, share)?)
                 }
             };
             Ok((source.weight(), opened))

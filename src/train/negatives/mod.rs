@@ -41,7 +41,7 @@ pub use settings::{Ground, Paste, Settings, SourceSettings};
 
 use crate::dataset::paste::Cutout;
 use crate::images::Rgb;
-use crate::train::data::Scene;
+use crate::train::scene::Scene;
 
 /// A patch and its mask: the pixels' colours, and as alpha how opaque each is.
 #[derive(Debug, Clone)]
@@ -90,18 +90,36 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     fn name(&self) -> String;
 }
 
-/// Which of a source's files are drawn from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which of a source's files are drawn from. The number is the settings' `held_out`: the share, 0..1, that is kept
+/// from training.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Share {
     /// Those to train with.
-    Train,
+    Train(f64),
     /// Those kept from it, to judge by.
-    HeldOut,
+    HeldOut(f64),
 }
 
 impl Share {
-    fn is_empty(self, name: String, files: usize, held_out: f64) -> NegativesError {
-        let missing = if self == Self::Train { "to train with" } else { "to judge by" };
+    /// The items of this share, chosen by a hash of their names: the others keep their side when one is added, but
+    /// for few. At least one is held out where a share above 0 is, so long as one is left to train with.
+    fn of<T>(self, items: Vec<T>, name: impl Fn(&T) -> String) -> Vec<T> {
+        let (Self::Train(held_out) | Self::HeldOut(held_out)) = self;
+        let count = ((items.len() as f64 * held_out).ceil() as usize).min(items.len().saturating_sub(1));
+        let hashes: Vec<_> = items.iter().map(|item| Sha256::digest(name(item))).collect();
+        let mut ranked = hashes.clone();
+        ranked.sort();
+        let held = |i: usize| ranked[..count].binary_search(&hashes[i]).is_ok();
+        let wanted = |(i, _): &(usize, T)| held(*i) == matches!(self, Self::HeldOut(_));
+        items.into_iter().enumerate().filter(wanted).map(|(_, item)| item).collect()
+    }
+
+    /// That of so many files none is of this share.
+    fn is_empty(self, name: String, files: usize) -> NegativesError {
+        let (held_out, missing) = match self {
+            Self::Train(held_out) => (held_out, "to train with"),
+            Self::HeldOut(held_out) => (held_out, "to judge by"),
+        };
         NegativesError::Share { name, files, held_out, missing }
     }
 }
@@ -169,18 +187,6 @@ impl Negatives {
     ) -> Result<Vec<bool>, NegativesError> {
         paste::paste(self, scene, framing, rng)
     }
-}
-
-/// The files of a share, chosen by a hash of their names: the others keep their side when one is added, but
-/// for few. At least one is held out where a share above 0 is, so long as one is left to train with.
-fn share_of<T>(items: Vec<T>, name: impl Fn(&T) -> String, held_out: f64, share: Share) -> Vec<T> {
-    let count = ((items.len() as f64 * held_out).ceil() as usize).min(items.len().saturating_sub(1));
-    let mut ranked: Vec<_> = items.iter().map(|item| Sha256::digest(name(item))).collect();
-    let hashes = ranked.clone();
-    ranked.sort();
-    let held = |i: usize| ranked[..count].binary_search(&hashes[i]).is_ok();
-    let wanted = |(i, _): &(usize, T)| held(*i) == (share == Share::HeldOut);
-    items.into_iter().enumerate().filter(wanted).map(|(_, item)| item).collect()
 }
 
 #[cfg(test)]

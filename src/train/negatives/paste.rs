@@ -9,7 +9,7 @@ use super::{Framing, Negative, Negatives, NegativesError, Paste, SceneView, Sour
 use crate::dataset::paste::{self, Light, Patch, Pixel, Shape};
 use crate::images::Rgb;
 use crate::labels::IGNORE;
-use crate::train::data::Scene;
+use crate::train::scene::Scene;
 
 /// More than this of a pixel makes it the negative's.
 const OUTLIER: f32 = 0.5;
@@ -109,14 +109,8 @@ struct Placed<'f> {
 impl Placed<'_> {
     /// Its pixels that lie in the image, each with its index in the scene.
     fn visible(&self, width: usize) -> impl Iterator<Item = (usize, &Pixel)> {
-        let [in_columns, in_rows] = &self.framing.image;
-        let inside = |at: i64, range: &Range<usize>| usize::try_from(at).ok().filter(|at| range.contains(at));
-        let rows = self.patch.pixels.chunks_exact(self.patch.width).zip(self.at[1]..);
-        let rows = rows.filter_map(move |(row, y)| Some((row, inside(y, in_rows)?)));
-        rows.flat_map(move |(row, y)| {
-            let pixels = row.iter().zip(self.at[0]..);
-            pixels.filter_map(move |(pixel, x)| Some((y * width + inside(x, in_columns)?, pixel)))
-        })
+        let seen = self.patch.visible(self.at, self.framing.image.clone());
+        seen.map(move |([x, y], pixel)| (y * width + x, pixel))
     }
 
     /// Of the scene around it, half its size further out each way.
@@ -140,9 +134,7 @@ impl Placed<'_> {
     fn mix(&self, light: Option<Light>, scene: &mut Scene, outliers: &mut [bool]) {
         for (i, pixel) in self.visible(scene.rgb.width).filter(|(_, pixel)| pixel.alpha > TOUCHED) {
             let colour = light.map_or(pixel.rgb, |light| light.on(pixel.rgb));
-            for (c, of) in scene.rgb.data[i * 3..i * 3 + 3].iter_mut().zip(colour) {
-                *c = (f32::from(*c) + (of - f32::from(*c)) * pixel.alpha).round() as u8;
-            }
+            pixel.mix(colour, &mut scene.rgb.data[i * 3..i * 3 + 3]);
             scene.labels[i] = IGNORE;
             // The rim of one negative on another is no inlier either.
             outliers[i] |= pixel.alpha > OUTLIER;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::NegativesError;
 use crate::dataset::{relative, walk};
 use crate::images::{Rgb, read_rgb};
-use crate::train::data::Cache;
+use crate::train::cache::Cache;
 
 /// Memory for the decoded pictures of one source.
 const CACHE_MB: usize = 512;

@@ -8,7 +8,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::pictures::{self, Pictures};
-use super::{Negative, NegativesError, SceneView, Share, Source, share_of};
+use super::{Negative, NegativesError, SceneView, Share, Source};
 use crate::dataset::paste::Cutout;
 
 /// Sides are multiples of this, as in the method's reference code.
@@ -29,12 +29,7 @@ impl Rectangles {
     ///
     /// # Errors
     /// No such folder, no picture in it, none for this share.
-    pub fn of_folder(
-        folder: &Path,
-        sides: [usize; 2],
-        held_out: f64,
-        share: Share,
-    ) -> Result<Self, NegativesError> {
+    pub fn of_folder(folder: &Path, sides: [usize; 2], share: Share) -> Result<Self, NegativesError> {
         let mut files = pictures::find(folder)?;
         let is_mask = |file: &PathBuf| {
             let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -45,21 +40,21 @@ impl Rectangles {
             return Err(NegativesError::Empty { folder: folder.into(), wanted: "picture" });
         }
         let name = format!("rectangles of {}", folder.display());
-        Self::new(files, |file| pictures::name(folder, file), sides, name, held_out, share)
+        Self::new(files, |file| pictures::name(folder, file), sides, name, share)
     }
 
-    /// From the images that are trained on.
+    /// From the images that are trained on, which are below `root`.
     ///
     /// # Errors
     /// No image, none for this share.
     pub fn of_scenes(
         images: &[PathBuf],
+        root: &Path,
         sides: [usize; 2],
-        held_out: f64,
         share: Share,
     ) -> Result<Self, NegativesError> {
         let name = "crops of the training images".to_string();
-        Self::new(images.to_vec(), |file| file.display().to_string(), sides, name, held_out, share)
+        Self::new(images.to_vec(), |file| pictures::name(root, file), sides, name, share)
     }
 
     fn new(
@@ -67,13 +62,12 @@ impl Rectangles {
         name_of: impl Fn(&Path) -> String,
         sides: [usize; 2],
         name: String,
-        held_out: f64,
         share: Share,
     ) -> Result<Self, NegativesError> {
         let count = files.len();
-        let files = share_of(files, |file| name_of(file), held_out, share);
+        let files = share.of(files, |file| name_of(file));
         if files.is_empty() {
-            return Err(share.is_empty(name, count, held_out));
+            return Err(share.is_empty(name, count));
         }
         Ok(Self { pictures: Pictures::new(files), sides, name })
     }

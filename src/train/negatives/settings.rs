@@ -12,16 +12,9 @@ use super::NegativesError;
 pub struct Settings {
     /// One or more; a negative is of one of them, by their weights.
     pub sources: Vec<SourceSettings>,
-    /// The share of each source's files that training never sees, 0..1.
-    #[serde(default = "default_held_out")]
-    pub held_out: f64,
     /// How they are pasted.
     #[serde(default)]
     pub paste: Paste,
-}
-
-fn default_held_out() -> f64 {
-    0.15
 }
 
 /// The union of two instances at most, as in the method's reference code.
@@ -123,6 +116,8 @@ pub struct Paste {
     /// The share of scenes that get any, 0..1.
     pub probability: f64,
     /// How many such a scene gets: from, to.
+    ///
+    /// Deviation: the method's reference code pastes one, as it is; here several may be mixed in, lit and blurred.
     pub objects: [u32; 2],
     /// The longer side over the shorter side of the scene: from, to; drawn evenly by its logarithm.
     pub scale: [f64; 2],
@@ -177,9 +172,6 @@ impl Settings {
             return refuse("sources", "empty".into(), "one or more");
         }
         self.sources.iter().try_for_each(SourceSettings::check)?;
-        if !(0.0..=0.9).contains(&self.held_out) {
-            return refuse("held_out", self.held_out.to_string(), "a share, 0 to 0.9");
-        }
         let Paste { objects, scale, rotation, ground, .. } = &self.paste;
         let shares = [
             ("probability", self.paste.probability),

@@ -43,7 +43,7 @@ fn open_share(root: &Path, yaml: &str, share: Share) -> Result<Negatives, Negati
 }
 
 fn open(root: &Path, yaml: &str) -> Result<Negatives, NegativesError> {
-    open_share(root, yaml, Share::Train)
+    open_share(root, yaml, Share::Train(0.15))
 }
 
 fn paste(negatives: &Negatives, seed: u64) -> (Scene, Vec<bool>) {
@@ -117,7 +117,7 @@ fn those_on_the_ground_stand_on_it_and_none_is_beside_the_image() {
 fn the_size_is_a_share_of_the_scene() {
     let dir = tempfile::tempdir().unwrap();
     write_cutouts(&dir.path().join("c"), 1);
-    let yaml = "{sources: [{kind: cutouts, folder: c}], held_out: 0, \
+    let yaml = "{sources: [{kind: cutouts, folder: c}], \
                 paste: {objects: [1, 1], scale: [0.5, 0.5], soft_edge: 0.0}}";
     let negatives = open(dir.path(), yaml).unwrap();
     let most = (0..40).map(|seed| paste(&negatives, seed).1.iter().filter(|out| **out).count()).max();
@@ -129,18 +129,18 @@ fn held_out_files_are_never_trained_with() {
     let dir = tempfile::tempdir().unwrap();
     write_cutouts(&dir.path().join("c"), 10);
     let names = |share| {
-        let folder = CutoutFolder::read(&dir.path().join("c"), 0.25, share).unwrap();
+        let folder = CutoutFolder::read(&dir.path().join("c"), share).unwrap();
         let scene = scene(8, 8);
         let view = SceneView { rgb: &scene.rgb, labels: &scene.labels };
         let mut rng = rng(1);
         let drawn = (0..200).map(|_| folder.draw(&view, &mut rng).unwrap().patch.name().to_string());
         drawn.collect::<std::collections::BTreeSet<_>>()
     };
-    let (train, held_out) = (names(Share::Train), names(Share::HeldOut));
+    let (train, held_out) = (names(Share::Train(0.25)), names(Share::HeldOut(0.25)));
     assert_eq!((train.len(), held_out.len()), (7, 3));
     assert!(train.is_disjoint(&held_out));
-    let yaml = "{sources: [{kind: cutouts, folder: c}], held_out: 0}";
-    let error = open_share(dir.path(), yaml, Share::HeldOut).unwrap_err().to_string();
+    let yaml = "{sources: [{kind: cutouts, folder: c}]}";
+    let error = open_share(dir.path(), yaml, Share::HeldOut(0.0)).unwrap_err().to_string();
     assert!(error.contains("10 file(s), held_out is 0: none is left to judge by"), "{error}");
 }
 
@@ -181,7 +181,7 @@ fn painted(x: usize, y: usize) -> [u8; 3] {
 }
 
 fn check_instances(root: &Path) {
-    let yaml = "{sources: [{kind: instances, folder: i}], held_out: 0.3, \
+    let yaml = "{sources: [{kind: instances, folder: i}], \
                 paste: {objects: [1, 1], scale: [0.4, 0.4], match_light: 0, soft_edge: 0}}";
     let negatives = open(root, yaml).unwrap();
     let mut seen = [0; 3];
@@ -279,7 +279,6 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("sources: [{kind: cutouts, folder: c, weight: 0}]", "weight is 0"),
         ("sources: [{kind: crops, sides: [64, 16]}]", "sides is 64..16"),
         ("sources: [{kind: instances, folder: c, together: [0, 1]}]", "together is 0..1"),
-        ("{sources: [{kind: crops}], held_out: 1}", "held_out is 1"),
         ("{sources: [{kind: crops}], paste: {scale: [0.5, 0.1]}}", "scale is 0.5..0.1"),
         ("{sources: [{kind: crops}], paste: {objects: [0, 1]}}", "objects is 0..1"),
         ("{sources: [{kind: crops}], paste: {soft_edge: .nan}}", "soft_edge is NaN"),

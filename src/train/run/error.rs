@@ -25,20 +25,28 @@ pub enum RunError {
         /// The version that it should be.
         expected: &'static str,
     },
+    /// A training that was under way. The last checkpoint is whole.
+    #[error("phase {phase}, step {step}: {source}")]
+    Broken {
+        /// By name.
+        phase: String,
+        /// Steps of the phase made before.
+        step: u64,
+        /// Steps made since the start, whatever the phase.
+        made: u64,
+        /// What ended it.
+        source: Box<RunError>,
+    },
     /// A loss or gradient that is no number.
     #[error(
-        "phase {phase}, step {step}: {what} is {value}; the batch is {ids}. Nothing was saved over the last \
-         checkpoint: lower the learning rate or the clipping, or look at these images"
+        "{what} is {value}; the batch is {ids}. Nothing was saved over the last checkpoint: lower the learning \
+         rate or the clipping, or look at these images"
     )]
     NotFinite {
         /// The loss, one of its terms, or the gradient's norm.
         what: String,
         /// What it is.
         value: f64,
-        /// By name.
-        phase: String,
-        /// Steps made before.
-        step: u64,
         /// Of the batch's samples.
         ids: String,
     },
@@ -53,17 +61,6 @@ pub enum RunError {
     NothingToResume {
         /// As given.
         folder: PathBuf,
-    },
-    /// The run was begun with other settings.
-    #[error(
-        "{checkpoint} was made with other settings:\n{differences}\nResume with the settings of the run's own \
-         settings.yaml, or begin another run from these weights: --init CHECKPOINT --phase NAME"
-    )]
-    OtherSettings {
-        /// The file.
-        checkpoint: PathBuf,
-        /// Each entry, theirs and ours.
-        differences: String,
     },
     /// There is no such phase to begin at.
     #[error("the settings have no phase {got}; they have {known}")]
@@ -116,4 +113,23 @@ pub enum RunError {
     /// libtorch failed outside the network.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+impl RunError {
+    /// Whether it is of a training that was under way, or of the machine; otherwise nothing was begun, for what
+    /// was asked for is not right.
+    pub fn is_of_the_run(&self) -> bool {
+        match self {
+            Self::Broken { made, source, .. } => *made > 0 || source.is_of_the_run(),
+            Self::Write { .. }
+            | Self::Checkpoint(CheckpointError::Write { .. } | CheckpointError::Torch { .. })
+            | Self::NotFinite { .. }
+            | Self::Network(_)
+            | Self::Torch(_)
+            | Self::Loss(_)
+            | Self::Judge(_)
+            | Self::Thread(_) => true,
+            _ => false,
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::train::settings::{Phase, Settings};
 pub struct Feeds {
     set: Arc<TrainingSet>,
     seed: u64,
+    held_out: f64,
     workers: usize,
     normalisation: Normalisation,
     data: PathBuf,
@@ -37,8 +38,9 @@ impl Feeds {
         let feeds = Self {
             set: Arc::new(set),
             seed: settings.seed,
+            held_out: settings.held_out,
             workers: settings.data.workers,
-            normalisation: Normalisation { mean: settings.model.mean, std: settings.model.std },
+            normalisation: settings.normalisation(),
             data: data.into(),
             classes,
             device,
@@ -56,19 +58,23 @@ impl Feeds {
     /// Negatives that cannot be opened; labels that cannot be read, where they are counted.
     pub fn feed(&self, phase: &Phase) -> Result<Feed, RunError> {
         let (stream, steps) = self.stream(phase)?;
-        let class_weights = if phase.class_weights {
-            Some(Tensor::f_from_slice(&self.set.class_weights()?)?.f_to_device(self.device)?)
+        let class_weights = if phase.class_weights > 0.0 {
+            let weights = self.set.class_weights(phase.class_weights)?;
+            Some(Tensor::f_from_slice(&weights)?.f_to_device(self.device)?)
         } else {
             None
         };
-        Ok(Feed { batches: Box::new(OnDevice { stream, device: self.device }), class_weights, steps })
+        let negatives = stream.negatives().map(Negatives::describe);
+        let batches = Box::new(OnDevice { stream, device: self.device });
+        Ok(Feed { batches, class_weights, steps, negatives })
     }
 
     /// The batches of a phase, whose threads start with the first, and how many steps it has.
     fn stream(&self, phase: &Phase) -> Result<(Stream, u64), RunError> {
         let root = self.data.as_path();
         let scenes = &self.set.images();
-        let around = Surroundings { root, classes: &self.classes, share: Share::Train, scenes };
+        let around =
+            Surroundings { root, classes: &self.classes, share: Share::Train(self.held_out), scenes };
         let negatives = phase.negatives.as_ref().map(|n| Negatives::open(n, &around));
         let negatives = negatives.transpose().map_err(DataError::from)?.map(Arc::new);
         let plan = Plan {
@@ -104,5 +110,9 @@ impl Batches for OnDevice {
             outliers: batch.outliers.f_to_device(self.device)?,
             ids: batch.ids,
         })
+    }
+
+    fn skipped(&self) -> usize {
+        self.stream.skipped()
     }
 }

@@ -16,6 +16,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::RunError;
+use crate::atomic;
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -40,17 +41,17 @@ impl Folder {
         }
     }
 
-    /// Of a run that was begun.
+    /// Of a run that was begun. What it had half written when it was killed is removed.
     ///
     /// # Errors
     /// There is none.
     pub fn resume(path: &Path) -> Result<Self, RunError> {
         let folder = Self(path.into());
-        if folder.last().exists() {
-            Ok(folder)
-        } else {
-            Err(RunError::NothingToResume { folder: path.into() })
+        if !folder.last().exists() {
+            return Err(RunError::NothingToResume { folder: path.into() });
         }
+        atomic::sweep(path).map_err(|source| RunError::Write { path: path.into(), source })?;
+        Ok(folder)
     }
 
     /// The folder itself.

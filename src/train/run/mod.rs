@@ -11,20 +11,16 @@
 //! Deliberately does not know: what a network is made of, where its gradients come from, what a sample is.
 //!
 //! # Modules, in reading order
-//! `train` ▸ [`schedule`](Schedule), `gradients`, `optimizer`, `ema` ▸ [`checkpoint`] ▸ [`verdict`](Verdict), `judge` ▸
+//! `train` ▸ [`checkpoint`] ▸ [`verdict`](Verdict), `judge` ▸
 //! `telling`, `events` ▸ `folder`, `stop`, `libtorch`
 
 pub mod checkpoint;
-mod ema;
 mod error;
 mod events;
 mod feed;
 mod folder;
-mod gradients;
 mod judge;
 mod libtorch;
-mod optimizer;
-mod schedule;
 mod stop;
 mod telling;
 mod train;
@@ -43,8 +39,6 @@ use super::settings::Written;
 use crate::atomic;
 
 pub use error::RunError;
-pub use optimizer::{LrScale, Rule, Settings as OptimizerSettings};
-pub use schedule::{Decay, Schedule};
 pub use stop::Stop;
 pub use train::Ending;
 pub use verdict::{ClosedSet, Detection, Verdict};
@@ -53,7 +47,10 @@ pub use verdict::{ClosedSet, Detection, Verdict};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     /// The network as it is.
-    New,
+    New {
+        /// SHA-256 of the file that its encoder is from, if it is; for checkpoints to say.
+        pretrained: Option<String>,
+    },
     /// The last checkpoint in the run's folder.
     Resume,
     /// The weights of another run's checkpoint (their running means, where it has some), at the phase of that name.
@@ -76,6 +73,8 @@ pub struct Report {
     pub checkpoint: PathBuf,
     /// Trained so far, all starts together.
     pub seconds: f64,
+    /// Damaged files that were skipped since the start; the log names them.
+    pub skipped: usize,
 }
 
 /// Trains `network` as the settings say, on data sets below `data`, into the folder `out`.
@@ -123,6 +122,7 @@ fn run_with<'a>(
         best: None,
         validated: None,
         seconds: 0.0,
+        pretrained: None,
         trainer: crate::VERSION.into(),
         libtorch: libtorch::check()?,
     };
@@ -133,9 +133,22 @@ fn run_with<'a>(
             let kept = &checkpoint.about;
             (about.place, about.best, about.seconds) = (kept.place, kept.best, kept.seconds);
             (about.steps_before, about.validated) = (kept.steps_before, kept.validated);
+            about.pretrained.clone_from(&kept.pretrained);
+            if !written.judges_as(&kept.settings) {
+                // Figures of other frames are no measure for these.
+                (about.best, about.validated) = (None, None);
+            }
+            if kept.libtorch != about.libtorch {
+                let version = |of: &Option<String>| of.clone().unwrap_or_else(|| "unknown".into());
+                let (theirs, ours) = (version(&kept.libtorch), version(&about.libtorch));
+                tracing::warn!("begun with libtorch {theirs}, resumed with {ours}: not the same to the bit");
+            }
             (folder, Some(checkpoint))
         }
-        Start::New => (Folder::create(out)?, None),
+        Start::New { pretrained } => {
+            about.pretrained.clone_from(pretrained);
+            (Folder::create(out)?, None)
+        }
         Start::From { checkpoint, phase } => {
             let names = || settings.phases.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
             let no_phase = || RunError::NoPhase { got: phase.clone(), known: names() };
@@ -143,6 +156,7 @@ fn run_with<'a>(
             let checkpoint = Checkpoint::read(checkpoint)?;
             checkpoint.check_identity(&network.identity())?;
             checkpoint.fill_judged(network.parameters())?;
+            about.pretrained = checkpoint.about.pretrained;
             (Folder::create(out)?, None)
         }
     };
@@ -162,17 +176,20 @@ fn run_with<'a>(
         stop,
         resumed,
         about,
+        made: 0,
+        skipped: 0,
         verdict: None,
     };
     let ending = training.run();
     training.telling.finish();
-    let ending = ending?;
+    let ending = ending.map_err(|source| training.broken(source))?;
     let last = settings.phases.last().filter(|_| ending == Ending::Done);
     Ok(Report {
         ending,
         checkpoint: last.map_or_else(|| training.folder.last(), |phase| training.folder.phase(&phase.name)),
         verdict: training.verdict,
         seconds: training.about.seconds,
+        skipped: training.skipped,
     })
 }
 
@@ -180,10 +197,7 @@ fn run_with<'a>(
 fn resume(written: &Written, network: &dyn Network, folder: &Folder) -> Result<Checkpoint, RunError> {
     let checkpoint = Checkpoint::read(&folder.last())?;
     checkpoint.check_identity(&network.identity())?;
-    if checkpoint.about.settings_sha256 != written.sha256 {
-        let differences = written.differences(&checkpoint.about.settings);
-        return Err(RunError::OtherSettings { checkpoint: folder.last(), differences });
-    }
+    checkpoint.check_settings(written)?;
     let parameters = network.parameters().iter().map(|(name, p)| (name.to_owned(), &p.tensor));
     checkpoint.fill("parameters", parameters)?;
     Ok(checkpoint)

@@ -13,7 +13,6 @@ use super::events::Events;
 use super::folder::Folder;
 use super::verdict::Verdict;
 use crate::train::losses::Loss;
-use crate::train::settings::Phase;
 
 /// What a step came to.
 #[derive(Debug, Default)]
@@ -26,6 +25,10 @@ pub struct StepTold {
     pub lr: f64,
     /// Before clipping.
     pub gradient_norm: f64,
+    /// Seconds that the step waited for its batches.
+    pub waited: f64,
+    /// Damaged files that were skipped so far.
+    pub skipped: usize,
 }
 
 impl StepTold {
@@ -90,18 +93,19 @@ impl Telling {
         })
     }
 
-    /// A phase begins, or is taken up; `before` it were so many steps of others.
-    pub fn phase(&mut self, phase: &Phase, place: &Place, steps: u64, before: u64) {
+    /// A phase begins, or is taken up; `before` it were so many steps of others; `negatives` are what it pastes.
+    pub fn phase(&mut self, name: &str, place: &Place, steps: u64, before: u64, negatives: Option<&str>) {
         self.bar.finish_and_clear();
         let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len}  {msg}  {eta} left");
         self.bar = ProgressBar::new(steps)
             .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-            .with_prefix(phase.name.clone())
+            .with_prefix(name.to_owned())
             .with_position(place.step);
         self.bar.reset_eta();
-        (self.name, self.before) = (phase.name.clone(), before);
+        (self.name, self.before) = (name.to_owned(), before);
         self.since = (0, StepTold::default(), Instant::now());
-        self.say(&format!("{}: step {} of {steps}", phase.name, place.step));
+        let of = negatives.map_or(String::new(), |from| format!(", negatives: {from}"));
+        self.say(&format!("{name}: step {} of {steps}{of}", place.step));
     }
 
     /// A step is over; `place` counts it.
@@ -133,6 +137,7 @@ impl Telling {
             ("optimizer/lr".to_owned(), told.lr),
             ("optimizer/gradient_norm".to_owned(), mean(sums.gradient_norm)),
             ("time/seconds_per_step".to_owned(), seconds),
+            ("time/seconds_waited".to_owned(), mean(sums.waited)),
         ];
         scalars.extend(terms.iter().map(|(name, value)| (format!("loss/{name}"), *value)));
         self.curves(place, &scalars)?;
@@ -146,6 +151,8 @@ impl Telling {
                 ("lr", json!(told.lr)),
                 ("gradient_norm", json!(mean(sums.gradient_norm))),
                 ("seconds_per_step", json!(seconds)),
+                ("seconds_waited", json!(mean(sums.waited))),
+                ("files_skipped", json!(told.skipped)),
             ],
         )
     }
@@ -173,6 +180,7 @@ impl Telling {
         *count += 1;
         sums.loss += told.loss;
         sums.gradient_norm += told.gradient_norm;
+        sums.waited += told.waited;
         if sums.terms.is_empty() {
             sums.terms = told.terms.iter().map(|(name, _)| (*name, 0.0)).collect();
         }

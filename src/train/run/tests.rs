@@ -11,14 +11,13 @@ use crate::train::model::{Precision, TorchNetwork};
 
 /// Two phases of six steps each, everything on that has a state.
 const SETTINGS: &str = "
-name: two
 seed: 3
 classes: [{name: red, color: [255, 0, 0]}, {name: green, color: [0, 255, 0]}]
 model:
   network: {architecture: tiny, width: 8, dataset_head: independent, precision: f32}
   mean: [0, 0, 0]
   std: [1, 1, 1]
-data: {dataset: folder, folder: none}
+data: {dataset: folder, folder: train}
 validation: {every: 4, closed_set: {dataset: folder, folder: none}}
 phases:
 - name: closed-set
@@ -108,7 +107,7 @@ fn train(
         feed: &mut |phase| {
             let phase_at = written.settings.phase(&phase.name).unwrap();
             let batches = Box::new(Coloured { phase: phase_at, before });
-            Ok(Feed { batches, class_weights: None, steps: phase.steps.unwrap() })
+            Ok(Feed { batches, class_weights: None, steps: phase.steps.unwrap(), negatives: None })
         },
         judge: &mut |network| {
             let image = Tensor::ones([1, 3, 32, 32], (Kind::Float, Device::Cpu));
@@ -134,6 +133,9 @@ fn state(path: &Path) -> (About, Vec<Bits>) {
     (About { seconds: 0.0, ..read.about.clone() }, tensors)
 }
 
+/// Random weights.
+const NEW: &Start = &Start::New { pretrained: None };
+
 const QUIET: &dyn Fn(usize, u64, &mut Batch) = &|_, _, _| ();
 
 #[test]
@@ -141,8 +143,7 @@ fn stopped_and_resumed_is_never_stopped_bit_for_bit() {
     let written = written(plain);
     let dir = tempdir().unwrap();
     let straight = dir.path().join("straight");
-    let report =
-        train(&written, &network(&written), &straight, &Start::New, &Stop::default(), QUIET).unwrap();
+    let report = train(&written, &network(&written), &straight, NEW, &Stop::default(), QUIET).unwrap();
     assert_eq!(report.ending, Ending::Done);
     assert_eq!(report.checkpoint, straight.join("open-set.safetensors"));
 
@@ -159,7 +160,7 @@ fn stopped_and_resumed_is_never_stopped_bit_for_bit() {
         let out = dir.path().join(format!("{asked:?}"));
         ASKED.set(Some(asked));
         let stop = STOP.with(Stop::clone);
-        let first = train(&written, &network(&written), &out, &Start::New, &stop, before).unwrap();
+        let first = train(&written, &network(&written), &out, NEW, &stop, before).unwrap();
         assert_eq!((first.ending, first.checkpoint), (Ending::Stopped, out.join("last.safetensors")));
         let stopped_at = state(&out.join("last.safetensors")).0.place;
         assert_eq!((stopped_at.phase, stopped_at.step), place, "{asked:?}");
@@ -185,7 +186,7 @@ fn the_loss_falls_and_is_told() {
     let written = written(|t| t.replace("steps: 6", "steps: 30").replace("log_every: 2", "log_every: 10"));
     let dir = tempdir().unwrap();
     let out = dir.path().join("run");
-    train(&written, &network(&written), &out, &Start::New, &Stop::default(), QUIET).unwrap();
+    train(&written, &network(&written), &out, NEW, &Stop::default(), QUIET).unwrap();
     let log = fs::read_to_string(out.join("log.jsonl")).unwrap();
     let lines: Vec<serde_json::Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let losses = |phase: &str| -> Vec<f64> {
@@ -215,7 +216,7 @@ fn what_is_no_number_ends_the_run_and_is_not_saved() {
             batch.images *= f64::NAN;
         }
     };
-    let error = train(&written, &network(&written), &out, &Start::New, &Stop::default(), broken).unwrap_err();
+    let error = train(&written, &network(&written), &out, NEW, &Stop::default(), broken).unwrap_err();
     let error = error.to_string();
     for part in ["phase closed-set, step 4", "loss term class is NaN", "a8, b8, a9, b9"] {
         assert!(error.contains(part), "{error}");
@@ -241,10 +242,10 @@ fn a_run_is_resumed_with_its_own_settings_and_network_only() {
     says(resume(&ours), &["no last.safetensors", "leave --resume out"]);
     let stop = Stop::default();
     stop.request();
-    let stopped = train(&ours, &network(&ours), &out, &Start::New, &stop, QUIET).unwrap();
+    let stopped = train(&ours, &network(&ours), &out, NEW, &stop, QUIET).unwrap();
     assert_eq!(stopped.ending, Ending::Stopped);
 
-    let again = train(&ours, &network(&ours), &out, &Start::New, &Stop::default(), QUIET);
+    let again = train(&ours, &network(&ours), &out, NEW, &Stop::default(), QUIET);
     says(again.map(|r| r.ending), &["has a run in it already", "--resume"]);
     let other = written(|t| t.replace("lr: 0.01, lr_scale", "lr: 0.02, lr_scale").replace("clip: 1", ""));
     says(
@@ -253,7 +254,9 @@ fn a_run_is_resumed_with_its_own_settings_and_network_only() {
     );
     let wider = written(|t| t.replace("width: 8", "width: 12"));
     says(resume(&wider), &["width=8", "width=12"]);
-    // What changes nothing that is learnt may change.
+    // What changes nothing that is learnt may change; what is judged by other frames is judged anew.
+    let elsewhere = written(|t| t.replace("validation: {every: 4", "validation: {every: 5"));
+    assert_eq!((ours.judges_as(&ours.text), elsewhere.judges_as(&ours.text)), (true, false));
     let told = written(|t| t.replace("log_every: 2", "log_every: 3 # fewer"));
     assert_eq!(resume(&told).unwrap(), Ending::Done);
     assert_eq!(resume(&told).unwrap(), Ending::Done, "nothing is left to do");
@@ -264,7 +267,7 @@ fn a_phase_begins_from_anothers_weights() {
     let written = written(plain);
     let dir = tempdir().unwrap();
     let first = dir.path().join("first");
-    train(&written, &network(&written), &first, &Start::New, &Stop::default(), QUIET).unwrap();
+    train(&written, &network(&written), &first, NEW, &Stop::default(), QUIET).unwrap();
     let from = |name: &str, phase: &str| Start::From { checkpoint: first.join(name), phase: phase.into() };
     let out = dir.path().join("second");
     let start = from("closed-set.safetensors", "no-such");

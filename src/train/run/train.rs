@@ -6,22 +6,24 @@ use tch::Tensor;
 
 use super::RunError;
 use super::checkpoint::{About, Checkpoint, Place};
-use super::ema::Ema;
 use super::folder::Folder;
-use super::gradients::Gradients;
-use super::optimizer::Optimizer;
 use super::stop::Stop;
 use super::telling::{StepTold, Telling};
 use super::verdict::Verdict;
 use crate::train::data::Batch;
 use crate::train::losses;
 use crate::train::model::{Mode, Network};
+use crate::train::optimizer::{Ema, Gradients, Optimizer};
 use crate::train::settings::{Phase, Settings};
 
 /// Batches of a phase: that of a step is always the same.
 pub trait Batches {
     /// The batch of a step of the phase (of a micro-batch, where several make a step), where the network is.
     fn next(&mut self, step: u64) -> Result<Batch, RunError>;
+    /// How many damaged files were skipped so far; the log names them.
+    fn skipped(&self) -> usize {
+        0
+    }
 }
 
 /// What a phase is fed.
@@ -31,6 +33,8 @@ pub struct Feed {
     pub class_weights: Option<Tensor>,
     /// Of the phase.
     pub steps: u64,
+    /// What negatives are drawn from, in words.
+    pub negatives: Option<String>,
 }
 
 /// How a run ended.
@@ -71,6 +75,10 @@ pub struct Training<'a> {
     pub resumed: Option<Checkpoint>,
     /// What checkpoints say besides.
     pub about: About,
+    /// Steps since the start.
+    pub made: u64,
+    /// Damaged files that were skipped since the start.
+    pub skipped: usize,
     pub verdict: Option<Verdict>,
 }
 
@@ -99,6 +107,8 @@ impl<'a> Training<'a> {
                 let began = Instant::now();
                 let told = self.step(&mut work)?;
                 self.place.step += 1;
+                self.made += 1;
+                self.skipped = told.skipped;
                 self.about.seconds += began.elapsed().as_secs_f64();
                 self.telling.step(&self.place, work.feed.steps, &told)?;
                 if self.place.step.is_multiple_of(settings.checkpoint_every) {
@@ -120,7 +130,9 @@ impl<'a> Training<'a> {
         let mut gradients = Gradients::default();
         let mut ids = Vec::new();
         for micro in step * phase.accumulate..(step + 1) * phase.accumulate {
+            let asked = Instant::now();
             let batch = feed.batches.next(micro)?;
+            told.waited += asked.elapsed().as_secs_f64();
             ids.extend(batch.ids);
             let said = network.forward(&batch.images, Mode::Train)?;
             let (labels, outliers) = (&batch.labels, &batch.outliers);
@@ -128,11 +140,11 @@ impl<'a> Training<'a> {
             let (s, d) = (&said.logits, &said.dataset_logits);
             let loss = losses::loss(&phase.objective, s, d, labels, outliers, weights)?;
             told.add(&loss, phase.accumulate)?;
-            told.check_loss().map_err(|what| self.not_finite(phase, what, &ids))?;
+            told.check_loss().map_err(|what| not_finite(what, &ids))?;
             gradients.add(&loss.total.f_mul_scalar(1.0 / phase.accumulate as f64)?, parameters)?;
         }
         told.gradient_norm = gradients.norm()?;
-        told.check_norm().map_err(|what| self.not_finite(phase, what, &ids))?;
+        told.check_norm().map_err(|what| not_finite(what, &ids))?;
         if let Some(limit) = phase.clip {
             gradients.clip(told.gradient_norm, limit)?;
         }
@@ -140,6 +152,7 @@ impl<'a> Training<'a> {
         if let Some(ema) = ema {
             ema.update(parameters, step)?;
         }
+        told.skipped = feed.batches.skipped();
         Ok(told)
     }
 
@@ -184,7 +197,13 @@ impl<'a> Training<'a> {
             }
         }
         self.about.phase = phase.name.clone();
-        self.telling.phase(phase, &self.place, feed.steps, self.about.steps_before);
+        self.telling.phase(
+            &phase.name,
+            &self.place,
+            feed.steps,
+            self.about.steps_before,
+            feed.negatives.as_deref(),
+        );
         Ok(Work { phase, feed, optimizer, ema })
     }
 
@@ -210,8 +229,14 @@ impl<'a> Training<'a> {
         Ok(super::checkpoint::write(path, &about, parameters.chain(means).chain(moments))?)
     }
 
-    fn not_finite(&self, phase: &Phase, (what, value): (String, f64), ids: &[String]) -> RunError {
-        let ids = ids.join(", ");
-        RunError::NotFinite { what, value, phase: phase.name.clone(), step: self.place.step, ids }
+    /// Where it was when that ended it.
+    pub fn broken(&self, source: RunError) -> RunError {
+        let phase =
+            self.settings.phases.get(self.place.phase).map_or("none", |phase| phase.name.as_str()).to_owned();
+        RunError::Broken { phase, step: self.place.step, made: self.made, source: Box::new(source) }
     }
+}
+
+fn not_finite((what, value): (String, f64), ids: &[String]) -> RunError {
+    RunError::NotFinite { what, value, ids: ids.join(", ") }
 }

@@ -42,10 +42,11 @@ pub struct Detection {
 
 impl Verdict {
     /// What the best checkpoint of a phase is the best by: mIoU; where anomalies are judged and the objective is
-    /// not of known classes alone, the mean of mIoU and the hybrid score's AP.
+    /// not of known classes alone, the mean of mIoU and the AP of the objective's score.
     pub fn worth(&self, objective: &Objective) -> Option<f64> {
         let miou = self.closed_set.as_ref().and_then(|c| c.miou);
-        let ap = self.anomalies.first().and_then(|d| d.ap).filter(|_| objective.needs_outliers());
+        let judged = self.anomalies.iter().find(|d| Some(d.score) == objective.score());
+        let ap = judged.and_then(|d| d.ap);
         match (miou, ap) {
             (Some(miou), Some(ap)) => Some((miou + ap) / 2.0),
             (miou, ap) => miou.or(ap),
@@ -134,6 +135,9 @@ mod tests {
         assert_eq!(verdict(None, Some(0.75)).worth(&hybrid), Some(0.75));
         assert_eq!(verdict(Some(0.5), None).worth(&hybrid), Some(0.5));
         assert_eq!(Verdict::default().worth(&hybrid), None);
+        // Energies are the generative part of the score.
+        let energy = Objective::EnergyMargin { inlier: -15.0, outlier: -5.0, weight: 0.1 };
+        assert_eq!(v.worth(&energy), Some(0.375));
     }
 
     #[test]

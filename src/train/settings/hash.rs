@@ -7,8 +7,17 @@ use sha2::{Digest, Sha256};
 use crate::hex::hex;
 use crate::yaml::{self, Value, YamlError};
 
-/// Keys that change when something is told or saved, or how fast, but not what is learnt.
-const INDIFFERENT: [&str; 6] = ["name", "threads", "checkpoint_every", "log_every", "validation", "export"];
+/// Entries that change when something is told or saved, how fast, or what is put up with, but not what is learnt.
+const INDIFFERENT: [&str; 8] = [
+    "threads",
+    "checkpoint_every",
+    "log_every",
+    "validation",
+    "export",
+    "data.cache_mb",
+    "data.workers",
+    "data.skip_limit",
+];
 
 /// Over every entry by its path, in order: comments, blanks and the order of keys do not count.
 pub(super) fn sha256(text: &str) -> Result<String, YamlError> {
@@ -31,25 +40,29 @@ pub(super) fn differences(theirs: &str, ours: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// A section at the top, whatever counts in it.
+pub(super) fn section(text: &str, key: &str) -> Option<Value> {
+    match yaml::from_str(text) {
+        Ok(Value::Mapping(top)) => top.get(key).cloned(),
+        _ => None,
+    }
+}
+
 /// Every single value that counts, by its path.
 fn entries(text: &str) -> Result<BTreeMap<String, String>, YamlError> {
     let mut found = BTreeMap::new();
-    if let Value::Mapping(top) = yaml::from_str(text)? {
-        for (key, value) in &top {
-            let key = key.as_str().unwrap_or_default();
-            if !INDIFFERENT.contains(&key) {
-                walk(key, value, &mut found);
-            }
-        }
-    }
+    walk("", &yaml::from_str(text)?, &mut found);
     Ok(found)
 }
 
 fn walk(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
     match value {
+        _ if INDIFFERENT.contains(&path) => {}
         Value::Mapping(inner) if !inner.is_empty() => {
             for (key, value) in inner {
-                walk(&format!("{path}.{}", key.as_str().unwrap_or_default()), value, found);
+                let key = key.as_str().unwrap_or_default();
+                let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+                walk(&below, value, found);
             }
         }
         Value::Sequence(inner) if !inner.is_empty() => {

@@ -6,29 +6,29 @@
 //!
 //! Deliberately does not know: how any of it is done.
 
+mod error;
 mod hash;
 mod phase;
+mod validation;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::frame::Size;
 use crate::labels::{Class, Taxonomy, TaxonomyError};
 use crate::model::{ClassEntry, InputSpec, Training};
-use crate::train::data::{self, DataError};
+use crate::train::data::{self, DataError, Normalisation};
 use crate::train::model::{Architecture, DatasetHead, Precision, Spec};
-use crate::train::negatives;
 use crate::yaml;
 
+pub use error::SettingsError;
 pub use phase::Phase;
+pub use validation::{Pasted, Split, Validation};
 
 /// A training.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The model's, in its manifest and files.
-    pub name: String,
     /// Everything random is a function of it.
     pub seed: u64,
     /// The K known classes, in the order of the logits, as the data set has them.
@@ -37,6 +37,9 @@ pub struct Settings {
     pub model: ModelSettings,
     /// What it is taught with.
     pub data: data::Settings,
+    /// The share of each source's negatives that training never sees, 0..0.9: what validation pastes is of it.
+    #[serde(default)]
+    pub held_out: f64,
     /// What it is judged on while it learns; absent: nothing.
     #[serde(default)]
     pub validation: Option<Validation>,
@@ -85,52 +88,6 @@ pub struct ModelSettings {
     pub std: [f32; 3],
 }
 
-/// What a network is judged on, every so many steps and at the end of each phase.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Validation {
-    /// Steps between two.
-    pub every: u64,
-    /// The network's input: images are stretched to it; absent: each image's own size.
-    #[serde(default)]
-    pub input_size: Option<[usize; 2]>,
-    /// Labelled frames: mIoU of the known classes.
-    #[serde(default)]
-    pub closed_set: Option<Split>,
-    /// Frames with anomalies: AP, FPR95 and AUROC of the hybrid score and its two parts.
-    #[serde(default)]
-    pub anomalies: Option<Split>,
-    /// In their place labelled frames, in which anomalies are made.
-    #[serde(default)]
-    pub pasted: Option<Pasted>,
-}
-
-/// A part of a data set, judged as it is.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Split {
-    /// By the name of its layout.
-    pub dataset: String,
-    /// Its folder, below the run's data folder.
-    pub folder: PathBuf,
-    /// Absent: the one the field judges on.
-    #[serde(default)]
-    pub split: Option<String>,
-    /// Only so many frames, evenly spread; absent: all.
-    #[serde(default)]
-    pub frames: Option<usize>,
-}
-
-/// Negatives kept from training, pasted into frames by the training's seed: the same in every validation.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pasted {
-    /// The frames.
-    pub frames: Split,
-    /// What is pasted: of each source the share that is kept from training.
-    pub negatives: negatives::Settings,
-}
-
 /// For the manifest.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,60 +104,6 @@ fn checkpoint_every() -> u64 {
 
 fn log_every() -> u64 {
     50
-}
-
-/// Why settings are not used.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// The file is not readable, or no such YAML.
-    #[error("settings {path}: {reason}")]
-    File {
-        /// As given.
-        path: PathBuf,
-        /// Key and position.
-        reason: String,
-    },
-    /// The classes are none.
-    #[error("settings, classes: {0}")]
-    Classes(#[from] TaxonomyError),
-    /// The classes are others than the data set's.
-    #[error(
-        "the classes of data set {dataset} are {got}, but the settings have {expected}: the same, in its order"
-    )]
-    OtherClasses {
-        /// By name.
-        dataset: String,
-        /// The set's.
-        got: String,
-        /// The settings'.
-        expected: String,
-    },
-    /// A number that cannot be.
-    #[error("settings, {key} is {got}: {expected}")]
-    Value {
-        /// Where.
-        key: &'static str,
-        /// What it is.
-        got: String,
-        /// What would do.
-        expected: &'static str,
-    },
-    /// The data's section cannot be.
-    #[error("settings, data: {0}")]
-    Data(#[from] DataError),
-    /// A network is wanted of settings for a head.
-    #[error(
-        "settings, model has no network: say architecture, width, dataset_head, precision, or use attach-head"
-    )]
-    NoNetwork,
-    /// A phase that cannot be.
-    #[error("settings, phase {phase}: {reason}")]
-    Phase {
-        /// By name.
-        phase: String,
-        /// Both sides.
-        reason: String,
-    },
 }
 
 /// Settings with the text they were read from, which checkpoints keep.
@@ -239,6 +142,11 @@ impl Written {
         Ok(Self { settings, text: text.to_owned(), sha256: hash::sha256(text).map_err(shape)? })
     }
 
+    /// Whether another text judges by the same frames.
+    pub fn judges_as(&self, theirs: &str) -> bool {
+        hash::section(theirs, "validation") == hash::section(&self.text, "validation")
+    }
+
     /// Where this text and another differ in what is learnt: `key: theirs, here ours`, one a line.
     pub fn differences(&self, theirs: &str) -> String {
         hash::differences(theirs, &self.text)
@@ -253,9 +161,8 @@ impl Settings {
     pub fn check(&self) -> Result<(), SettingsError> {
         let value = |key, got: String, expected| Err(SettingsError::Value { key, got, expected });
         self.taxonomy()?;
-        let ModelSettings { mean, std, .. } = &self.model;
-        if mean.iter().any(|m| !m.is_finite()) || std.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
-            return value("model", format!("mean {mean:?}, std {std:?}"), "finite numbers, std above 0");
+        if let Err(DataError::Setting { name, got, wanted }) = self.normalisation().check() {
+            return value(name, got, wanted);
         }
         if let Some(network) = &self.model.network
             && self.spec_of(network).check().is_err()
@@ -277,14 +184,18 @@ impl Settings {
             return value("export.input_sizes", got, "one [width, height] at least, each 8 to 8192");
         }
         self.data.check()?;
-        if let Some(v) = &self.validation {
-            v.check()?;
+        if !(0.0..=0.9).contains(&self.held_out) {
+            return value("held_out", self.held_out.to_string(), "a share, 0 to 0.9");
+        }
+        if let Some(validation) = &self.validation {
+            validation.check(self)?;
         }
         if self.phases.is_empty() {
             return value("phases", "empty".into(), "one phase at least");
         }
         for (i, phase) in self.phases.iter().enumerate() {
             phase.check()?;
+            phase.check_head(self.model.network.as_ref().map(|network| network.dataset_head))?;
             if self.phases[..i].iter().any(|p| p.name == phase.name) {
                 let reason = "there are two of this name: each has its own".into();
                 return Err(SettingsError::Phase { phase: phase.name.clone(), reason });
@@ -321,33 +232,14 @@ impl Settings {
         InputSpec { mean: self.model.mean, std: self.model.std, ..InputSpec::default() }
     }
 
+    /// The same, as training images are treated.
+    pub fn normalisation(&self) -> Normalisation {
+        Normalisation { mean: self.model.mean, std: self.model.std }
+    }
+
     /// The phase of that name, by its place.
     pub fn phase(&self, name: &str) -> Option<usize> {
         self.phases.iter().position(|phase| phase.name == name)
-    }
-}
-
-impl Validation {
-    /// The network's input, where it is one for all images.
-    pub fn size(&self) -> Option<Size> {
-        self.input_size.map(|[width, height]| Size { width, height })
-    }
-
-    fn check(&self) -> Result<(), SettingsError> {
-        let value = |key, got: String, expected| Err(SettingsError::Value { key, got, expected });
-        if self.every == 0 {
-            return value("validation.every", "0".into(), "a number of steps, 1 or more");
-        }
-        if self.anomalies.is_some() && self.pasted.is_some() {
-            return value("validation", "of anomalies and pasted ones".into(), "one of the two");
-        }
-        if self.closed_set.is_none() && self.anomalies.is_none() && self.pasted.is_none() {
-            return value("validation", "empty".into(), "closed_set, anomalies, pasted, or leave it out");
-        }
-        if let Some([w, h]) = self.input_size.filter(|s| s.iter().any(|side| !(8..=8192).contains(side))) {
-            return value("validation.input_size", format!("[{w}, {h}]"), "[width, height], each 8 to 8192");
-        }
-        Ok(())
     }
 }
 

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use super::SettingsError;
 use crate::train::data::Augmentation;
 use crate::train::losses::Objective;
+use crate::train::model::DatasetHead;
 use crate::train::negatives;
-use crate::train::run::{OptimizerSettings, Schedule};
+use crate::train::optimizer::{self, Schedule};
 
 /// One phase. The next one begins at the weights this one ends with (their running means, where it keeps them),
 /// with an optimizer and a schedule of its own.
@@ -26,26 +27,30 @@ pub struct Phase {
     pub augmentation: Augmentation,
     /// Samples a forward pass.
     pub batch: usize,
-    /// Batches whose gradients make one step.
+    /// Batches whose gradients make one step: their mean. Each batch's means are its own, so a batch without an
+    /// outlier adds nothing to the outliers' terms.
     #[serde(default = "one")]
     pub accumulate: u64,
     /// What is minimised.
     pub objective: Objective,
-    /// Whether E_in of ln P(y|x) is weighted by how rare the classes are in the training split.
+    /// E_in of ln P(y|x) is weighted by (f + 0.001)^−p of each class's share f of the training split; p in 0..1: 0
+    /// leaves it as it is, 0.5 is 1/√f, 1 makes all classes weigh the same. Weights make rare classes found more
+    /// often than they are there, which costs their precision.
     #[serde(default)]
-    pub class_weights: bool,
+    pub class_weights: f64,
     /// What is pasted; absent: nothing.
     #[serde(default)]
     pub negatives: Option<negatives::Settings>,
     /// The rule.
-    pub optimizer: OptimizerSettings,
+    pub optimizer: optimizer::Settings,
     /// How its rate goes.
     #[serde(default)]
     pub schedule: Schedule,
     /// Gradients of a larger norm are scaled to it; absent: as they are.
     #[serde(default)]
     pub clip: Option<f64>,
-    /// Decay of the running mean of the weights; absent: none is kept.
+    /// Decay of the running mean of the weights, 0..1; absent: none is kept. At step t it is (t + 1)/(t + 10) at most,
+    /// so that the mean is over the last ninth of the steps or so, however slow the decay.
     #[serde(default)]
     pub ema: Option<f64>,
 }
@@ -55,6 +60,16 @@ fn one() -> u64 {
 }
 
 impl Phase {
+    /// Whether the network's head is one that the objective can train; `None`: a head of its own, attached.
+    pub(super) fn check_head(&self, head: Option<DatasetHead>) -> Result<(), SettingsError> {
+        if matches!(self.objective, Objective::VoidClassifier { .. }) && head != Some(DatasetHead::Tied) {
+            let reason =
+                "objective void-classifier is one softmax over K+1 classes: it needs dataset_head: tied";
+            return Err(SettingsError::Phase { phase: self.name.clone(), reason: reason.into() });
+        }
+        Ok(())
+    }
+
     pub(super) fn check(&self) -> Result<(), SettingsError> {
         let says = |reason: String| Err(SettingsError::Phase { phase: self.name.clone(), reason });
         let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -86,6 +101,9 @@ impl Phase {
         }
         if let Some(negatives) = &self.negatives {
             negatives.check().or_else(|e| says(format!("negatives: {e}")))?;
+        }
+        if !(0.0..=1.0).contains(&self.class_weights) {
+            return says(format!("class_weights is {}: a power of 1/frequency, 0 to 1", self.class_weights));
         }
         self.augmentation.check().or_else(|e| says(format!("augmentation: {e}")))?;
         self.optimizer.check().or_else(|reason| says(format!("optimizer: {reason}")))?;

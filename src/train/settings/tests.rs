@@ -1,7 +1,7 @@
 use super::*;
+use crate::frame::Size;
 
 const YAML: &str = "
-name: a
 seed: 1
 classes: [{name: road, color: [1, 2, 3]}, {name: sky, color: [4, 5, 6]}]
 model: {network: {architecture: tiny, width: 8, dataset_head: tied, precision: bf16}, mean: [0.5, 0.5, 0.5], std: [1, 1, 1]}
@@ -30,6 +30,7 @@ fn settings_that_hold() {
     let written = parsed("", "").unwrap();
     let settings = &written.settings;
     assert_eq!((settings.checkpoint_every, settings.log_every, settings.threads), (500, 50, 0));
+    assert_eq!(settings.held_out, 0.0);
     assert_eq!(settings.spec().unwrap().0.identity(), "tiny classes=2 width=8 dataset_head=tied");
     assert_eq!((settings.phase("first"), settings.phase("second")), (Some(0), None));
     assert_eq!(settings.phases[0].accumulate, 1);
@@ -49,12 +50,12 @@ fn a_heads_settings_have_no_network() {
 #[test]
 fn settings_that_do_not() {
     for (from, to, says) in [
-        ("name: a\n", "name: a\nnmae: b\n", "nmae"),
+        ("seed: 1\n", "seed: 1\nsede: 2\n", "sede"),
         ("epochs: 2.5", "epoch: 2.5", "epoch"),
         ("seed: 1\n", "", "seed"),
         ("width: 8", "width: 9", "width 9"),
         ("name: sky", "name: road", "road"),
-        ("std: [1, 1, 1]", "std: [1, 0, 1]", "std above 0"),
+        ("std: [1, 1, 1]", "std: [1, 0, 1]", "std is [1.0, 0.0, 1.0]"),
         ("every: 10", "every: 0", "validation.every is 0"),
         ("input_size: [64, 48]", "input_size: [64, 4]", "[64, 4]"),
         ("anomalies: {dataset: folder, folder: static, frames: 5}", "", "validation is empty"),
@@ -79,10 +80,32 @@ fn settings_that_do_not() {
         ("crop: 32", "crop: 0", "crop is 0x0"),
         ("[[64, 48]]", "[]", "one [width, height] at least"),
         ("folder: camvid, split: train", "folder: camvid, workers: 0", "workers is 0"),
+        ("seed: 1\n", "seed: 1\nheld_out: 1\n", "held_out is 1"),
+        (
+            "anomalies: {dataset: folder, folder: static, frames: 5}",
+            "closed_set: {dataset: camvid, folder: camvid, split: train}",
+            "trained on judge nothing",
+        ),
+        (
+            "anomalies: {dataset: folder, folder: static, frames: 5}",
+            "pasted: {frames: {dataset: camvid, folder: c}, negatives: {sources: [{kind: crops}]}}",
+            "held_out is 0",
+        ),
     ] {
         let error = parsed(from, to).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains(says), "{to}: {error}");
     }
+}
+
+#[test]
+fn the_classifier_of_one_more_class_has_a_tied_head() {
+    let void = YAML.replace(
+        "kind: closed-set}",
+        "kind: void-classifier, weight: 1}\n  negatives: {sources: [{kind: crops}]}",
+    );
+    assert!(Written::parse(&void).is_ok());
+    let error = Written::parse(&void.replace("tied", "independent")).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("dataset_head: tied"), "{error}");
 }
 
 #[test]
@@ -99,7 +122,7 @@ fn the_hash_is_of_what_is_learnt() {
     let hash = |from: &str, to: &str| parsed(from, to).unwrap().sha256;
     assert_eq!(ours.sha256.len(), 64);
     assert_eq!(hash("seed: 1", "seed: 1 # one"), ours.sha256);
-    assert_eq!(hash("name: a\nseed: 1\n", "seed: 1\nname: b\n"), ours.sha256);
+    assert_eq!(hash("folder: camvid, split: train", "split: train, folder: camvid, workers: 7"), ours.sha256);
     assert_eq!(hash("every: 10", "every: 11"), ours.sha256);
     assert_ne!(hash("seed: 1", "seed: 2"), ours.sha256);
     let theirs = YAML.replace("lr: 0.001", "lr: 0.002").replace("  batch: 4\n", "  batch: 4\n  clip: 5\n");
@@ -118,8 +141,71 @@ fn a_file_names_itself() {
         assert!(error.contains("a.yaml") && error.contains(part), "{error}");
     };
     says("No such file");
-    std::fs::write(&path, "name: [").unwrap();
+    std::fs::write(&path, "seed: [").unwrap();
     says("line");
     std::fs::write(&path, YAML).unwrap();
     assert_eq!(Written::read(&path).unwrap().text, YAML);
+}
+
+/// Keys of a mapping that the program knows, by what it says of one that it does not.
+fn known(text: &str) -> Vec<String> {
+    let Err(error) = Written::parse(text) else { return Vec::new() };
+    let said = error.to_string();
+    let Some((_, expected)) = said.split_once("expected") else {
+        assert!(said.contains("there are no fields"), "{said}");
+        return Vec::new();
+    };
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// What is at a place: keys of mappings, places in lists.
+fn at<'a>(whole: &'a mut yaml::Value, path: &[yaml::Value]) -> &'a mut yaml::Value {
+    path.iter().fold(whole, |value, key| match key.as_u64() {
+        Some(place) => value.get_mut(place as usize).unwrap(),
+        None => value.get_mut(key).unwrap(),
+    })
+}
+
+/// The keys that each mapping below does not have, though it may: by putting one into it that nobody knows.
+fn absent(whole: &yaml::Value, path: &mut Vec<yaml::Value>, found: &mut Vec<(String, Vec<String>)>) {
+    let mut spoilt = whole.clone();
+    let inside: Vec<yaml::Value> = match at(&mut spoilt, path) {
+        yaml::Value::Mapping(mapping) => {
+            let there = mapping.clone();
+            mapping.insert("nobody".into(), 1.into());
+            let keys = known(&yaml::to_string(&spoilt).unwrap()).into_iter();
+            let missing = keys.filter(|key| !there.contains_key(key.as_str()) && key != "nobody");
+            found.push((format!("{path:?}"), missing.collect()));
+            there.keys().cloned().collect()
+        }
+        yaml::Value::Sequence(items) => (0..items.len()).map(yaml::Value::from).collect(),
+        _ => Vec::new(),
+    };
+    for key in inside {
+        path.push(key);
+        absent(whole, path, found);
+        path.pop();
+    }
+}
+
+#[test]
+fn the_reference_has_every_key() {
+    let text = include_str!("../../../config/train/reference.yaml");
+    Written::parse(text).unwrap();
+    let mut found = Vec::new();
+    absent(&yaml::from_str(text).unwrap(), &mut Vec::new(), &mut found);
+    assert!(found.len() > 20, "{found:?}");
+    // Once is enough: each further phase or entry of a list need not have all again. What excludes another key stands
+    // in a comment.
+    let is_told = |key: &str| {
+        let starts = [format!("{key}:"), format!("# {key}:"), format!("- {key}:")];
+        let within = [format!("{{{key}:"), format!(", {key}:")];
+        let tells = |line: &str| {
+            starts.iter().any(|s| line.trim_start().starts_with(s)) || within.iter().any(|w| line.contains(w))
+        };
+        text.lines().any(tells)
+    };
+    found.iter_mut().for_each(|(_, keys)| keys.retain(|key| !is_told(key)));
+    found.retain(|(_, keys)| !keys.is_empty());
+    assert_eq!(found, []);
 }

@@ -99,7 +99,7 @@ fn the_head_learns_and_nothing_else_does() {
             None,
             tch::Reduction::Mean,
         );
-        network.parameters().zero_grad();
+        network.parameters().iter().for_each(|(_, p)| p.tensor.shallow_clone().zero_grad());
         loss.backward();
         losses.push(f64::try_from(&loss).unwrap());
         for (_, p) in network.parameters().trained() {

@@ -1,17 +1,19 @@
-//! The stack machine that runs a pickle's steps: see [`super::pickle`].
+//! The stack machine that runs a pickle's steps, and builds what [`pickle`](super::pickle) allows.
 
 use std::collections::HashMap;
 
-use super::pickle::{Global, Id, Node, PickleError, Storage, View, global, text};
+use super::calls;
+use super::pickle::{Built, Id, Node, PickleError, global, text};
 
-/// Of a tensor.
-const MAX_DIMENSIONS: usize = 8;
+/// Of the program itself; a state dict's is about 150 bytes a tensor.
+const MAX_PROGRAM: usize = 4 << 20;
 
-/// All that was built, what was left on the stack at the end, and how many bytes that took.
-pub(super) fn run(program: &[u8]) -> Result<(Vec<Node>, Id, usize), PickleError> {
+/// Runs the program that `bytes` begin with.
+pub(super) fn read(bytes: &[u8]) -> Result<Built, PickleError> {
+    let program = &bytes[..bytes.len().min(MAX_PROGRAM)];
     let mut machine = Machine { program, at: 0, nodes: Vec::new(), stack: Vec::new(), marks: Vec::new() };
     let root = machine.run()?;
-    Ok((machine.nodes, root, machine.at))
+    Ok(Built { nodes: machine.nodes, root, length: machine.at })
 }
 
 struct Machine<'a> {
@@ -238,45 +240,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn tuple(&self, id: Id) -> Option<Vec<&Node>> {
-        match self.nodes.get(id)? {
-            // No call here has more arguments; a tuple that is named often is not copied often.
-            Node::Tuple(items) if items.len() <= MAX_DIMENSIONS => {
-                items.iter().map(|id| self.nodes.get(*id)).collect()
-            }
-            _ => None,
-        }
-    }
-
-    /// ('storage', type, key, device, count), and in old files None: the storage is no part of another one.
+    /// What is left of a reference to a storage.
     fn storage(&mut self) -> Result<(), PickleError> {
         let id = self.pop()?;
-        let storage = self.stored(id).ok_or(self.broken("a reference to what is no storage of its own"))?;
+        let storage = calls::storage(&self.nodes, id);
+        let storage = storage.ok_or(self.broken("a reference to what is no storage of its own"))?;
         self.push(Node::Storage(storage));
         Ok(())
-    }
-
-    fn stored(&self, id: Id) -> Option<Storage> {
-        let Some(Node::Tuple(items)) = self.nodes.get(id) else { return None };
-        let items = match items[..] {
-            [word, kind, key, device, count] => [word, kind, key, device, count],
-            [word, kind, key, device, count, last] if self.nodes.get(last) == Some(&Node::None) => {
-                [word, kind, key, device, count]
-            }
-            _ => return None,
-        };
-        let [word, kind, key, device, count] = items;
-        let (Some("storage"), Some(_), Some(_)) =
-            (text(&self.nodes, word), text(&self.nodes, key), text(&self.nodes, device))
-        else {
-            return None;
-        };
-        match (self.nodes.get(kind)?, self.nodes.get(count)?) {
-            (Node::Global(Global::StorageOf(kind)), Node::Int(count)) => {
-                Some(Storage { key, kind: *kind, count: u64::try_from(*count).ok()? })
-            }
-            _ => None,
-        }
     }
 
     fn call(&mut self) -> Result<(), PickleError> {
@@ -284,36 +254,9 @@ impl<'a> Machine<'a> {
         let Some(Node::Global(function)) = self.nodes.get(function) else {
             return Err(self.broken("a call of what is no function"));
         };
-        let node = match function {
-            Global::OrderedDict => self.ordered_dict(arguments),
-            Global::RebuildTensor => self.view(arguments),
-            Global::RebuildParameter => match self.tuple(arguments).as_deref() {
-                Some([Node::View(view), ..]) => Some(Node::View(view.clone())),
-                _ => None,
-            },
-            Global::StorageOf(_) => None,
-        };
+        let node = calls::call(&self.nodes, *function, arguments);
         let node = node.ok_or(self.broken("a call with other arguments than torch.save gives it"))?;
         self.push(node);
         Ok(())
-    }
-
-    /// Without arguments: older protocols give a list of pairs, which torch.save has not used.
-    fn ordered_dict(&self, arguments: Id) -> Option<Node> {
-        self.tuple(arguments)?.is_empty().then_some(Node::Dict(Vec::new()))
-    }
-
-    /// (storage, offset, sizes, strides, ...)
-    fn view(&self, arguments: Id) -> Option<Node> {
-        let Some(Node::Tuple(items)) = self.nodes.get(arguments) else { return None };
-        let [storage, offset, sizes, strides, ..] = items[..] else { return None };
-        let Some(Node::Storage(_)) = self.nodes.get(storage) else { return None };
-        let number = |node: &Node| match node {
-            Node::Int(value) => u64::try_from(*value).ok(),
-            _ => None,
-        };
-        let numbers = |id| self.tuple(id)?.into_iter().map(number).collect::<Option<Vec<u64>>>();
-        let (offset, sizes, strides) = (number(self.nodes.get(offset)?)?, numbers(sizes)?, numbers(strides)?);
-        (sizes.len() == strides.len()).then_some(Node::View(View { storage, offset, sizes, strides }))
     }
 }

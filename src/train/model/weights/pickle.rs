@@ -7,11 +7,6 @@
 
 use tch::Kind;
 
-use super::machine;
-
-/// Of the program itself; a state dict's is about 150 bytes a tensor.
-const MAX_PROGRAM: usize = 4 << 20;
-
 /// Why a pickle could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PickleError {
@@ -97,8 +92,9 @@ pub(super) struct View {
 /// What a pickle built.
 #[derive(Debug)]
 pub(super) struct Built {
-    nodes: Vec<Node>,
-    root: Id,
+    pub nodes: Vec<Node>,
+    /// What was left on the stack at the end.
+    pub root: Id,
     /// Bytes of the program.
     pub length: usize,
 }
@@ -131,13 +127,6 @@ pub(super) fn text(nodes: &[Node], id: Id) -> Option<&str> {
         Node::Text(text) => Some(text),
         _ => None,
     }
-}
-
-/// Runs the program that `bytes` begin with.
-pub(super) fn read(bytes: &[u8]) -> Result<Built, PickleError> {
-    let program = &bytes[..bytes.len().min(MAX_PROGRAM)];
-    let (nodes, root, length) = machine::run(program)?;
-    Ok(Built { nodes, root, length })
 }
 
 /// What a name stands for.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use tch::{Kind, Tensor};
 
-use super::pickle::{self, Built, Node, PickleError, View};
+use super::machine;
+use super::pickle::{Built, Node, PickleError, View};
 use super::zip;
 
 /// The first pickle of an old file: one number.
@@ -62,13 +63,13 @@ fn read_zip(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, PthError> {
     }
     let data = format!("{root}data/");
     let storages = entries.iter().filter_map(|e| Some((e.name.strip_prefix(&data)?, e.bytes))).collect();
-    tensors(&pickle::read(program.bytes)?, &storages)
+    tensors(&machine::read(program.bytes)?, &storages)
 }
 
 fn read_legacy(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, PthError> {
     let mut rest = bytes.get(LEGACY.len()..).unwrap_or_default();
     let mut next = || {
-        let built = pickle::read(rest)?;
+        let built = machine::read(rest)?;
         rest = rest.get(built.length..).unwrap_or_default();
         Ok::<_, PthError>(built)
     };

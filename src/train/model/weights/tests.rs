@@ -59,19 +59,19 @@ fn what_would_have_to_be_run_is_refused_by_name() {
     assert_eq!(error, expected);
     // os.system("true"), as an attack would have it.
     let program = b"cos\nsystem\n(X\x04\0\0\0truetR.";
-    assert_eq!(pickle::read(program).unwrap_err(), PickleError::Global { name: "os.system".to_owned() });
+    assert_eq!(machine::read(program).unwrap_err(), PickleError::Global { name: "os.system".to_owned() });
 }
 
 #[test]
 fn hostile_pickles_cost_nothing() {
     // A list within itself; a tuple in a tuple, a million deep.
-    assert!(pickle::read(b"]q\0h\0a.").is_ok());
+    assert!(machine::read(b"]q\0h\0a.").is_ok());
     let mut deep = b")".to_vec();
     deep.resize(1_000_000, 0x85);
     deep.push(b'.');
-    drop(pickle::read(&deep).unwrap());
+    drop(machine::read(&deep).unwrap());
     for (program, at) in [(&b"K"[..], 1), (b"", 0), (b"X\xff\xff\xff\xff..", 7), (b"cos\n", 4)] {
-        assert_eq!(pickle::read(program).unwrap_err(), PickleError::Truncated { at }, "{program:?}");
+        assert_eq!(machine::read(program).unwrap_err(), PickleError::Truncated { at }, "{program:?}");
     }
     for program in [
         &b"."[..],
@@ -84,10 +84,10 @@ fn hostile_pickles_cost_nothing() {
         b"NNb.",
         b"NQ.",
     ] {
-        let error = pickle::read(program).unwrap_err();
+        let error = machine::read(program).unwrap_err();
         assert!(matches!(error, PickleError::Broken { .. }), "{program:?}: {error}");
     }
-    assert_eq!(pickle::read(b"i.").unwrap_err(), PickleError::Step { code: b'i', at: 0 });
+    assert_eq!(machine::read(b"i.").unwrap_err(), PickleError::Step { code: b'i', at: 0 });
 }
 
 #[test]
@@ -120,7 +120,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_no_pickle_that_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = pickle::read(&bytes);
+        let _ = machine::read(&bytes);
     }
 }
 
@@ -149,7 +149,8 @@ fn an_encoder_is_taken_from_a_checkpoint_of_ours() {
     let from = TorchNetwork::new(spec, 8, Precision::F32, Device::Cpu).unwrap();
     Tensor::write_safetensors(&from.parameters().named_tensors(), &path).unwrap();
     let to = network(Architecture::Tiny);
-    let loaded = load_pretrained(&to, &path).unwrap();
+    let (loaded, sha256) = load_pretrained(&to, &path).unwrap();
+    assert_eq!(sha256, hex(&Sha256::digest(std::fs::read(&path).unwrap())));
     assert_eq!((loaded.taken, loaded.dropped.len()), (25, from.parameters().len() - 25));
     let weight = |n: &TorchNetwork, name| values(n.parameters().tensor(name).unwrap());
     assert_eq!(weight(&to, "encoder.stem.conv.weight"), weight(&from, "encoder.stem.conv.weight"));
@@ -196,7 +197,7 @@ fn the_file_that_training_starts_from_is_read() {
         return;
     }
     let network = network(Architecture::Lite0);
-    let loaded = load_pretrained(&network, &path).unwrap();
+    let (loaded, _) = load_pretrained(&network, &path).unwrap();
     assert_eq!(loaded.taken, 240);
     assert_eq!(
         loaded.dropped,

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use crate::dataset::{Classes, Dataset, Options, Sample};
 use crate::images::Rgb;
-use crate::train::data::{DataError, Scene, generator};
+use crate::train::data::{DataError, generator};
 use crate::train::negatives::{Framing, Negatives, Share, Surroundings};
 use crate::train::run::RunError;
-use crate::train::settings::{self, SettingsError, Split};
+use crate::train::scene::Scene;
+use crate::train::settings::{self, Settings, SettingsError, Split};
 
 /// Frames of one data set.
 pub struct Frames {
@@ -43,13 +44,13 @@ impl Frames {
         of: &settings::Pasted,
         data: &Path,
         classes: &[String],
-        seed: u64,
+        Settings { seed, held_out, .. }: &Settings,
     ) -> Result<Self, RunError> {
         let frames = Self::labelled(&of.frames, data, classes)?;
         let scenes: Vec<_> = frames.dataset.samples().iter().map(|sample| sample.image.clone()).collect();
-        let around = Surroundings { root: data, classes, share: Share::HeldOut, scenes: &scenes };
+        let around = Surroundings { root: data, classes, share: Share::HeldOut(*held_out), scenes: &scenes };
         let negatives = Negatives::open(&of.negatives, &around).map_err(DataError::from)?;
-        Ok(Self { pasted: Some(Pasted { negatives, seed }), ..frames })
+        Ok(Self { pasted: Some(Pasted { negatives, seed: *seed }), ..frames })
     }
 
     fn open(split: &Split, data: &Path, classes: usize) -> Result<Self, RunError> {

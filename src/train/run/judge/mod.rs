@@ -1,8 +1,9 @@
 //! A network under training, judged by the product itself: its pipeline's `step`, its metrics.
 //!
 //! A thread reads the frames, walks each through the pipeline and counts; when the walk comes to the network, it
-//! asks the loop's thread (`remote`). What is judged so is judged as `open-set evaluate` judges the exported
-//! model, but for ONNX Runtime in libtorch's place.
+//! asks the loop's thread (`remote`). Images of the model's input size are judged so as `open-set evaluate` judges
+//! the exported model, but for ONNX Runtime in libtorch's place; others are stretched here and letterboxed there,
+//! unless it is told otherwise.
 
 pub(super) mod frames;
 mod remote;
@@ -30,8 +31,8 @@ use crate::score::{Fitted, Score, Scoring};
 use crate::train::model::Network;
 use crate::train::settings::Settings;
 
-/// The scores judged, the pipeline's own first: eq. (9) and its two parts.
-const SCORES: [Score; 3] = [Score::Hybrid, Score::Generative, Score::Discriminative];
+/// The scores judged, the pipeline's own first: eq. (9), its two parts, and what outlier exposure trains.
+const SCORES: [Score; 4] = [Score::Hybrid, Score::Generative, Score::Discriminative, Score::Msp];
 
 /// Scores of each ranking that are kept in memory.
 const IN_MEMORY: usize = 1 << 25;
@@ -57,7 +58,7 @@ impl Judge {
         let closed_set = validation.closed_set.as_ref().map(|s| Frames::labelled(s, data, &classes));
         let anomalies = match (&validation.anomalies, &validation.pasted) {
             (Some(split), _) => Some(Frames::with_anomalies(split, data, &classes)?),
-            (None, Some(pasted)) => Some(Frames::pasted(pasted, data, &classes, settings.seed)?),
+            (None, Some(pasted)) => Some(Frames::pasted(pasted, data, &classes, settings)?),
             (None, None) => None,
         };
         Ok(Some(Self {

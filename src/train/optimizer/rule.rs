@@ -1,16 +1,16 @@
 //! AdamW, Adam and SGD over a network's parameters.
 //!
 //! libtorch has them too, but tch does not let their moments be read: a run could not be resumed. Here they are
-//! tensors like any others, kept in the checkpoint. The arithmetic is PyTorch's, operation by operation.
+//! tensors like any others, kept in the checkpoint. The formulas are PyTorch's; its order of operations, and so
+//! the last bits, are not.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
-use super::RunError;
-use super::gradients::Gradients;
-use crate::train::model::{Parameters, Part, Role};
+use super::Gradients;
+use crate::train::model::{NetworkError, Parameters, Part, Role};
 
 /// Which rule, and its numbers.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -121,7 +121,7 @@ impl Settings {
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn freeze(&self, parameters: &Parameters) -> Result<(), RunError> {
+    pub fn freeze(&self, parameters: &Parameters) -> Result<(), NetworkError> {
         for part in Part::ALL {
             parameters.freeze(part, self.lr_scale.of(part) == 0.0)?;
         }
@@ -149,7 +149,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// libtorch has no memory for the moments.
-    pub fn new(settings: &Settings, parameters: &Parameters) -> Result<Self, RunError> {
+    pub fn new(settings: &Settings, parameters: &Parameters) -> Result<Self, TchError> {
         let mut moments = BTreeMap::new();
         for (name, parameter) in parameters.trained() {
             // Like the parameter in its memory format too, without its gradient.
@@ -169,7 +169,7 @@ impl Optimizer {
         parameters: &Parameters,
         gradients: &Gradients,
         factor: f64,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), TchError> {
         self.steps += 1;
         let _no_grad = tch::no_grad_guard();
         for (name, gradient) in gradients.iter() {
@@ -212,7 +212,7 @@ impl Settings {
         lr: f64,
         decay: f64,
         steps: u64,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), TchError> {
         // A handle on the same values: libtorch's in-place operations want one that may be written to.
         let mut p = parameter.shallow_clone();
         let mut g = gradient.shallow_clone();
@@ -241,5 +241,5 @@ impl Settings {
 }
 
 #[cfg(test)]
-#[path = "optimizer_tests.rs"]
+#[path = "rule_tests.rs"]
 mod tests;

@@ -15,6 +15,7 @@ fn about() -> About {
         best: Some(0.1 + 0.2),
         validated: Some(20),
         seconds: 1.5,
+        pretrained: None,
         trainer: crate::VERSION.into(),
         libtorch: None,
     }

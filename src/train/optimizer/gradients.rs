@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
-use super::RunError;
 use crate::train::model::Parameters;
 
 /// The gradient of each parameter that has one, by name.
@@ -19,7 +18,7 @@ impl Gradients {
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn add(&mut self, loss: &Tensor, parameters: &Parameters) -> Result<(), RunError> {
+    pub fn add(&mut self, loss: &Tensor, parameters: &Parameters) -> Result<(), TchError> {
         let chosen: Vec<_> = parameters.trained().collect();
         let leaves: Vec<&Tensor> = chosen.iter().map(|(_, p)| &p.tensor).collect();
         // A loss that reads none of the parameters (all of a batch is void) has no graph to go back through.
@@ -41,7 +40,7 @@ impl Gradients {
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn norm(&self) -> Result<f64, RunError> {
+    pub fn norm(&self) -> Result<f64, TchError> {
         if self.0.is_empty() {
             return Ok(0.0);
         }
@@ -54,7 +53,7 @@ impl Gradients {
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn clip(&mut self, norm: f64, limit: f64) -> Result<(), RunError> {
+    pub fn clip(&mut self, norm: f64, limit: f64) -> Result<(), TchError> {
         if norm <= limit {
             return Ok(());
         }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
-use super::RunError;
 use crate::train::model::Parameters;
 
 /// An exponential moving average of every parameter and buffer; of a count, its last value.
@@ -18,7 +17,7 @@ impl Ema {
     ///
     /// # Errors
     /// libtorch has no memory for a copy.
-    pub fn new(parameters: &Parameters, decay: f64) -> Result<Self, RunError> {
+    pub fn new(parameters: &Parameters, decay: f64) -> Result<Self, TchError> {
         let _no_grad = tch::no_grad_guard();
         let mut means = BTreeMap::new();
         for (name, parameter) in parameters.iter() {
@@ -34,7 +33,7 @@ impl Ema {
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn update(&mut self, parameters: &Parameters, step: u64) -> Result<(), RunError> {
+    pub fn update(&mut self, parameters: &Parameters, step: u64) -> Result<(), TchError> {
         let decay = self.decay.min((step + 1) as f64 / (step + 10) as f64);
         let _no_grad = tch::no_grad_guard();
         for (name, mean) in &mut self.means {
@@ -52,7 +51,7 @@ impl Ema {
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn swap(&mut self, parameters: &Parameters) -> Result<(), RunError> {
+    pub fn swap(&mut self, parameters: &Parameters) -> Result<(), TchError> {
         let _no_grad = tch::no_grad_guard();
         for (name, mean) in &mut self.means {
             let Some(parameter) = parameters.get(name) else { continue };

@@ -2,75 +2,28 @@
 //!
 //! The file is safetensors: `parameters/NAME` as they are trained, `ema/NAME` their running means where the
 //! phase keeps them, `optimizer/first/NAME` and `optimizer/second/NAME`. Its metadata has one entry, [`About`] as
-//! JSON. It is written beside its name and renamed: a disk that fills up, or a run that is killed, leaves the
-//! last one whole.
+//! JSON. It is written beside its name and renamed: a disk that fills up, a run that is killed or a power cut
+//! leaves the last one whole.
+
+mod about;
+mod error;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::atomic;
 use crate::train::model::Parameters;
+use crate::train::settings::Written;
+use about::FORMAT;
+
+pub use about::{About, Place};
+pub use error::CheckpointError;
 
 /// The metadata's one key.
 const KEY: &str = "open-set-train";
-
-/// Of the layout of these files; another number is refused.
-const FORMAT: u32 = 1;
-
-/// Where a run stands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Place {
-    /// Which phase, from 0; one beyond the last: the run is over.
-    pub phase: usize,
-    /// Steps made in it.
-    pub step: u64,
-}
-
-/// What the tensors are of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct About {
-    /// Of the layout of the file.
-    pub format: u32,
-    /// The network's own line: architecture and its numbers.
-    pub identity: String,
-    /// The YAML of the run, whole.
-    pub settings: String,
-    /// SHA-256 over what of it decides what is learnt.
-    pub settings_sha256: String,
-    /// Where the run stood.
-    pub place: Place,
-    /// The name of the phase that the weights are of.
-    pub phase: String,
-    /// Of everything random.
-    pub seed: u64,
-    /// Steps the optimizer has made in the phase: t of its bias corrections.
-    pub optimizer_steps: u64,
-    /// Steps of the phases before.
-    pub steps_before: u64,
-    /// The phase's best validation so far.
-    pub best: Option<f64>,
-    /// The step of the phase's last validation.
-    pub validated: Option<u64>,
-    /// Trained so far, all phases together.
-    pub seconds: f64,
-    /// Version and git revision of the trainer.
-    pub trainer: String,
-    /// Of the libtorch that computed it, where that is known.
-    pub libtorch: Option<String>,
-}
-
-impl About {
-    /// The number of the layout that this program writes.
-    pub fn format() -> u32 {
-        FORMAT
-    }
-}
 
 /// A file, read.
 #[derive(Debug)]
@@ -80,63 +33,6 @@ pub struct Checkpoint {
     /// What its tensors are of.
     pub about: About,
     tensors: BTreeMap<String, Tensor>,
-}
-
-/// Why there is no checkpoint.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// Not written; what stood there before still does.
-    #[error("cannot write checkpoint {path}: {source}; what was there before is untouched")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Not readable.
-    #[error("cannot read checkpoint {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Readable, but no checkpoint.
-    #[error("{path} is no checkpoint of this program: {reason}")]
-    NotOne {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Of another network.
-    #[error("checkpoint {path} is of {got}, but the settings make {expected}")]
-    Identity {
-        /// The file.
-        path: PathBuf,
-        /// Its network.
-        got: String,
-        /// The network there is.
-        expected: String,
-    },
-    /// The tensors are not those that are wanted.
-    #[error("checkpoint {path}, {group}: {reason}")]
-    Tensors {
-        /// The file.
-        path: PathBuf,
-        /// Parameters, means or moments.
-        group: String,
-        /// Which are missing, left over or of another shape.
-        reason: String,
-    },
-    /// libtorch refused.
-    #[error("checkpoint {path}: {source}")]
-    Torch {
-        /// The file.
-        path: PathBuf,
-        /// What it said.
-        source: tch::TchError,
-    },
 }
 
 /// A tensor's bytes, ready to be written.
@@ -193,7 +89,7 @@ pub fn write<'a>(
     let about = serde_json::to_string(about).map_err(|e| other(&e))?;
     let metadata = HashMap::from([(KEY.to_owned(), about)]);
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| other(&e))?;
-    atomic::write(path, &bytes).map_err(failed)
+    atomic::write_durably(path, &bytes).map_err(failed)
 }
 
 impl Checkpoint {
@@ -240,6 +136,18 @@ impl Checkpoint {
             got: self.about.identity.clone(),
             expected: expected.into(),
         })
+    }
+
+    /// Holds its settings against others, as far as they decide what is learnt.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Settings`], with what differs.
+    pub fn check_settings(&self, ours: &Written) -> Result<(), CheckpointError> {
+        if self.about.settings_sha256 == ours.sha256 {
+            return Ok(());
+        }
+        let differences = ours.differences(&self.about.settings);
+        Err(CheckpointError::Settings { path: self.path.clone(), differences })
     }
 
     /// All tensors, by their whole names.
@@ -312,5 +220,4 @@ impl Checkpoint {
 const LISTED: usize = 5;
 
 #[cfg(test)]
-#[path = "checkpoint_tests.rs"]
 mod tests;

@@ -1,0 +1,46 @@
+//! What a parameter is, by its name and its role.
+
+/// What a parameter is to the optimizer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A convolution's weight: trained, decays.
+    Weight,
+    /// A batch normalisation's weight or bias, or another bias: trained, does not decay.
+    Scale,
+    /// Running statistics: kept and averaged, not trained.
+    Buffer,
+}
+
+/// A share of the network with a learning rate of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Up to the features.
+    Encoder,
+    /// The ladder.
+    Decoder,
+    /// f2
+    ClassHead,
+    /// g
+    DatasetHead,
+}
+
+impl Part {
+    /// In the order of a forward pass.
+    pub const ALL: [Part; 4] = [Part::Encoder, Part::Decoder, Part::ClassHead, Part::DatasetHead];
+
+    /// First component of its parameters' names.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Part::Encoder => "encoder",
+            Part::Decoder => "decoder",
+            Part::ClassHead => "class_head",
+            Part::DatasetHead => "dataset_head",
+        }
+    }
+
+    /// Of a parameter or layer of this name.
+    pub fn of(name: &str) -> Option<Part> {
+        let first = name.split('.').next()?;
+        Part::ALL.into_iter().find(|part| part.prefix() == first)
+    }
+}
