@@ -28,7 +28,6 @@ WARM = 4  # steps that are not counted: allocators and caches are cold
 CLASSES = 5  # of the drawn scenes
 
 SETTINGS = """
-name: bench
 seed: 1
 classes:
 - {{name: sky, color: [70, 130, 180]}}

@@ -71,8 +71,9 @@ def main():
                 for how, chosen in [("conformal, α = 0.1", conformal), ("empirical, 90 % TPR", empirical)]]
 
     overlays(tool, static, args.out / "overlays")
-    text = "\n".join([*trained(tool, args.train, camvid, static, (closed, scores(all_judged))), SHEET, closed_set(closed), across(judged, scores(all_judged)), two_fold(folds, scores(all_folds)),
-                      promises(promised), speed([closed, judged, folds])])
+    text = "\n".join([*trained(tool, args.train, camvid, static, (closed, scores(all_judged))), SHEET, closed_set(closed),
+                      across(judged, scores(all_judged)), two_fold(folds, scores(all_folds)), promises(promised),
+                      speed([closed, judged, folds])])
     page = HERE / "README.md"
     head, rest = page.read_text().split(BEGIN)
     page.write_text(head + BEGIN + text + END + rest.split(END)[1])

@@ -257,4 +257,4 @@ fn read_all(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, DatasetError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,14 +9,14 @@ use super::*;
 use crate::images::{encode_jpeg_rgb, encode_png_gray, encode_png_rgb};
 
 /// A folder of generated files. Pictures are four pixels in a row.
-pub(super) struct Tree(tempfile::TempDir);
+pub(crate) struct Tree(tempfile::TempDir);
 
 impl Tree {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.0.path()
     }
 
@@ -28,7 +28,7 @@ impl Tree {
     }
 
     /// An image: JPEG by that name, else PNG (which decoders take under any name).
-    pub(super) fn image(self, path: &str) -> Self {
+    pub(crate) fn image(self, path: &str) -> Self {
         let mut bytes = Vec::new();
         let rgb = [9; 4 * 3];
         match path.ends_with(".jpg") {
@@ -39,7 +39,7 @@ impl Tree {
     }
 
     /// A map of one row.
-    pub(super) fn gray(self, path: &str, values: &[u8]) -> Self {
+    pub(crate) fn gray(self, path: &str, values: &[u8]) -> Self {
         let mut bytes = Vec::new();
         encode_png_gray(values, values.len(), 1, &mut bytes).unwrap();
         self.bytes(path, &bytes)

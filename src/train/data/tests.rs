@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
+use crate::dataset::tests::Tree;
 use crate::images::{encode_png_gray, encode_png_rgb, encode_png_rgba};
 use crate::train::negatives;
 
@@ -232,4 +233,39 @@ fn the_settings_are_read_as_they_are_documented() {
     let read: negatives::Settings = crate::yaml::from_str(text).unwrap();
     assert_eq!(read.paste.objects, [1, 2]);
     assert!(crate::yaml::from_str::<negatives::Settings>("sources: [{kind: cutout, folder: c}]").is_err());
+}
+
+#[test]
+fn a_data_set_with_classes_of_its_own_is_trained_on() {
+    let cityscapes = Tree::new()
+        .image("leftImg8bit/train/ulm/ulm_0_19_leftImg8bit.png")
+        .gray("gtFine/train/ulm/ulm_0_19_gtFine_labelIds.png", &[7, 33, 4, 3]);
+    let streethazards = Tree::new()
+        .image("train/images/training/t1-2/7.png")
+        .gray("train/annotations/training/t1-2/7.png", &[6, 1, 13, 2]);
+    let camvid =
+        Tree::new().image("train/images/0006R0_1.jpg").gray("train/labels/0006R0_1.png", &[0, 10, 11, 3]);
+    for (name, tree, classes, expected) in [
+        ("cityscapes", cityscapes, 19, [0, 18, 255, 255]),
+        ("streethazards", streethazards, 12, [4, 0, 11, 255]),
+        ("camvid", camvid, 11, [0, 10, 255, 3]),
+    ] {
+        let of =
+            Settings { dataset: name.into(), folder: "".into(), split: Some("train".into()), ..settings() };
+        let augmentation = Augmentation {
+            crop: Crop::Sides([4, 1]),
+            scale: [1.0, 1.0],
+            flip: 0.0,
+            ..Augmentation::default()
+        };
+        let set = Arc::new(TrainingSet::open(&of, tree.root(), classes).unwrap());
+        let mut stream = Stream::open(set, None, Plan { batch: 1, augmentation, ..plan(1) }).unwrap();
+        let labels = Vec::<i64>::try_from(stream.next(0).unwrap().labels.flatten(0, -1)).unwrap();
+        assert_eq!(labels, expected, "{name}");
+        let error = TrainingSet::open(&of, tree.root(), classes + 1).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("has {classes} classes, but the model has {}", classes + 1)),
+            "{error}"
+        );
+    }
 }
