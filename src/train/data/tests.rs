@@ -242,7 +242,7 @@ fn a_data_set_with_classes_of_its_own_is_trained_on() {
         .gray("gtFine/train/ulm/ulm_0_19_gtFine_labelIds.png", &[7, 33, 4, 3]);
     let streethazards = Tree::new()
         .image("train/images/training/t1-2/7.png")
-        .gray("train/annotations/training/t1-2/7.png", &[6, 1, 13, 2]);
+        .gray("train/annotations/training/t1-2/7.png", &[6, 1, 13, 4]);
     let camvid =
         Tree::new().image("train/images/0006R0_1.jpg").gray("train/labels/0006R0_1.png", &[0, 10, 11, 3]);
     for (name, tree, classes, expected) in [
