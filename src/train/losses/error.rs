@@ -43,6 +43,12 @@ pub enum LossError {
         /// m_out
         outlier: f64,
     },
+    /// A floor that is none.
+    #[error("floor is {got}: a finite number of nats, or leave it out")]
+    Floor {
+        /// What it is.
+        got: f64,
+    },
     /// libtorch.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),

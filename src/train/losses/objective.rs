@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a phase of a training minimises.
 ///
-/// In YAML: `{kind: hybrid, beta1: 1, beta2: 0.3, beta3: 0.3, beta4: 0.03}`.
+/// In YAML: `{kind: hybrid, beta1: 1, beta2: 0.3, beta3: 0.3, beta4: 0.03}`, with `floor: -10` or without.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", from = "Written")]
 pub enum Objective {
@@ -23,6 +23,14 @@ pub enum Objective {
         beta3: f64,
         /// Of the likelihood of outliers, which is made smaller.
         beta4: f64,
+        /// ln p̂(x) of an outlier pixel, nats, below which it is small enough and teaches nothing more; `None`: there
+        /// is no such level.
+        ///
+        /// Deviation: the paper has none, and the last term no lower bound. At the paper's learning rates it does
+        /// not get far; at larger ones outliers that are found already go on to be pushed, to hundreds of nats
+        /// below, and the features that this takes are missing where classes are told apart. With a floor the
+        /// term's whole weight is on the outliers that are still likely.
+        floor: Option<f64>,
     },
     /// Baseline, outlier exposure (Hendrycks et al., 2019): eq. (10) + weight · E_out\[cross-entropy between
     /// the uniform distribution and P(y|x)\].
@@ -64,7 +72,7 @@ pub enum Objective {
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum Written {
     ClosedSet {},
-    Hybrid { beta1: f64, beta2: f64, beta3: f64, beta4: f64 },
+    Hybrid { beta1: f64, beta2: f64, beta3: f64, beta4: f64, floor: Option<f64> },
     OutlierExposure { weight: f64 },
     EnergyMargin { inlier: f64, outlier: f64, weight: f64 },
     VoidClassifier { weight: f64 },
@@ -75,7 +83,9 @@ impl From<Written> for Objective {
     fn from(written: Written) -> Self {
         match written {
             Written::ClosedSet {} => Self::ClosedSet,
-            Written::Hybrid { beta1, beta2, beta3, beta4 } => Self::Hybrid { beta1, beta2, beta3, beta4 },
+            Written::Hybrid { beta1, beta2, beta3, beta4, floor } => {
+                Self::Hybrid { beta1, beta2, beta3, beta4, floor }
+            }
             Written::OutlierExposure { weight } => Self::OutlierExposure { weight },
             Written::EnergyMargin { inlier, outlier, weight } => {
                 Self::EnergyMargin { inlier, outlier, weight }
@@ -101,8 +111,12 @@ pub enum Term {
     DatasetIn,
     /// The second part of L_d, eq. (13): E_out\[−ln(1 − P(d_in|x))\] = E_out\[−ln σ(d)\].
     DatasetOut,
-    /// The outliers' part of eqs. (11) and (12): E_out\[ln p̂(x)\] = E_out\[LSE(s)\]. It has no lower bound.
-    Likelihood,
+    /// The outliers' part of eqs. (11) and (12): E_out\[ln p̂(x)\] = E_out\[LSE(s)\]. It has no lower bound, unless
+    /// it is E_out\[max(LSE(s), floor)\].
+    Likelihood {
+        /// Of the hybrid objective.
+        floor: Option<f64>,
+    },
     /// Outlier exposure: E_out\[−1/K · Σ_k ln P(k|x)\] = E_out\[LSE(s) − 1/K · Σ_k s_k\]; at least ln K.
     Uniform,
     /// E_in\[max(0, −LSE(s) − margin)²\]
@@ -133,7 +147,7 @@ impl Term {
             Self::Class => "class",
             Self::DatasetIn => "dataset_in",
             Self::DatasetOut => "dataset_out",
-            Self::Likelihood => "likelihood_out",
+            Self::Likelihood { .. } => "likelihood_out",
             Self::Uniform => "uniform_out",
             Self::EnergyIn { .. } => "energy_in",
             Self::EnergyOut { .. } => "energy_out",
@@ -149,11 +163,11 @@ impl Objective {
         };
         match *self {
             Self::ClosedSet => sum(&[(1.0, Term::Class)]),
-            Self::Hybrid { beta1, beta2, beta3, beta4 } => sum(&[
+            Self::Hybrid { beta1, beta2, beta3, beta4, floor } => sum(&[
                 (beta1, Term::Class),
                 (beta2, Term::DatasetIn),
                 (beta3, Term::DatasetOut),
-                (beta4, Term::Likelihood),
+                (beta4, Term::Likelihood { floor }),
             ]),
             Self::OutlierExposure { weight } => sum(&[(1.0, Term::Class), (weight, Term::Uniform)]),
             Self::EnergyMargin { inlier, outlier, weight } => sum(&[
@@ -194,11 +208,15 @@ impl Objective {
     /// Refuses numbers that make no objective, before a training starts.
     ///
     /// # Errors
-    /// A weight below 0 or not finite; margins of energy that are not finite or in the wrong order.
+    /// A weight below 0 or not finite; margins of energy that are not finite or in the wrong order; a floor
+    /// that is not finite.
     pub fn check(&self) -> Result<(), LossError> {
         let weights: &[(&'static str, f64)] = match *self {
             Self::ClosedSet | Self::DatasetHead => &[],
-            Self::Hybrid { beta1, beta2, beta3, beta4 } => {
+            Self::Hybrid { beta1, beta2, beta3, beta4, floor } => {
+                if let Some(got) = floor.filter(|floor| !floor.is_finite()) {
+                    return Err(LossError::Floor { got });
+                }
                 &[("beta1", beta1), ("beta2", beta2), ("beta3", beta3), ("beta4", beta4)]
             }
             Self::OutlierExposure { weight } | Self::VoidClassifier { weight } => &[("weight", weight)],

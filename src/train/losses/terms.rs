@@ -39,8 +39,12 @@ pub(super) fn mean(term: Term, network: &Network, pixels: &Pixels) -> Result<Ten
             let surprise = network.dataset_logits.f_log_sigmoid()?.f_neg()?;
             mean_over(&zero_outside(&surprise, &pixels.outliers)?, &pixels.outliers)
         }
-        Term::Likelihood => {
+        Term::Likelihood { floor } => {
             let log_likelihood = network.outliers(pixels)?.f_logsumexp(1, false)?;
+            let log_likelihood = match floor {
+                Some(floor) => log_likelihood.f_clamp_min(floor)?,
+                None => log_likelihood,
+            };
             mean_over(&log_likelihood, &pixels.outliers)
         }
         Term::Uniform => {

@@ -3,7 +3,7 @@
 use super::*;
 use tch::Device;
 
-const HYBRID: Objective = Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03 };
+const HYBRID: Objective = Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor: None };
 const ALL: [Objective; 6] = [
     Objective::ClosedSet,
     HYBRID,
@@ -80,7 +80,7 @@ fn the_closed_set_loss_by_hand() {
 
 #[test]
 fn the_compound_loss_by_hand() {
-    let loss = five().loss(Objective::Hybrid { beta1: 2.0, beta2: 0.3, beta3: 0.5, beta4: 0.1 });
+    let loss = five().loss(Objective::Hybrid { beta1: 2.0, beta2: 0.3, beta3: 0.5, beta4: 0.1, floor: None });
     let names: Vec<_> = loss.terms.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["class", "dataset_in", "dataset_out", "likelihood_out"]);
     close(term(&loss, "class"), CLASS);
@@ -92,6 +92,22 @@ fn the_compound_loss_by_hand() {
     close(term(&loss, "likelihood_out"), 1.732_867_951_399_863_3);
     // 1.673976... + 0.311916... + 0.418494... + 0.173286...
     close(value(&loss.total), 2.577_673_568_354_955);
+}
+
+#[test]
+fn outliers_below_the_floor_are_not_pushed_further() {
+    // Between the two outliers' LSE, ln 4 = 1.386 and ln 8 = 2.079.
+    let x = five();
+    let floored = Objective::Hybrid { beta1: 0.0, beta2: 0.0, beta3: 0.0, beta4: 1.0, floor: Some(1.5) };
+    let logits = x.s.set_requires_grad(true);
+    let loss = loss(&floored, &logits, &x.d, &x.labels, &x.outliers, None).unwrap();
+    close(value(&loss.total), (1.5 + 8f64.ln()) / 2.0);
+    let gradient = Tensor::run_backward(&[&loss.total], &[&logits], false, false).remove(0);
+    let of_each = gradient.sum_dim_intlist(1, false, Kind::Double).reshape([5]);
+    // softmax adds up to 1, and the mean is over two.
+    for (i, expected) in [0.0, 0.0, 0.0, 0.5, 0.0].into_iter().enumerate() {
+        close(of_each.double_value(&[i as i64]), expected);
+    }
 }
 
 #[test]
@@ -107,7 +123,7 @@ fn the_bound_of_eq_12_is_above_eq_11_and_the_class_term_makes_their_difference()
     assert!(bound > l_x);
     close(bound - l_x, CLASS);
     // Eqs. (24-26): L_cls + L_x^UB with E_in[−s_y] once is L_cls + E_out[LSE(s)].
-    let all = x.loss(Objective::Hybrid { beta1: 1.0, beta2: 0.0, beta3: 0.0, beta4: 1.0 });
+    let all = x.loss(Objective::Hybrid { beta1: 1.0, beta2: 0.0, beta3: 0.0, beta4: 1.0, floor: None });
     close(value(&all.total), CLASS + bound + (s_y[0] + s_y[1]) / 2.0);
 }
 
@@ -357,6 +373,8 @@ fn settings_are_read_by_kind_and_unknown_keys_are_refused() {
     assert_eq!(read("{kind: hybrid, beta1: 1, beta2: 0.3, beta3: 0.3, beta4: 0.03}"), Ok(HYBRID));
     assert_eq!(read("kind: closed-set"), Ok(Objective::ClosedSet));
     assert_eq!(read("{kind: void-classifier, weight: 1}"), Ok(Objective::VoidClassifier { weight: 1.0 }));
+    let floored = "{kind: hybrid, beta1: 1, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor: -10}";
+    assert!(matches!(read(floored), Ok(Objective::Hybrid { floor: Some(-10.0), .. })));
     for wrong in ["{kind: closed-set, weight: 1}", "{kind: hybrid, beta1: 1}", "{kind: hybird}", "{}"] {
         assert!(read(wrong).is_err(), "{wrong}");
     }
@@ -369,8 +387,11 @@ fn settings_are_read_by_kind_and_unknown_keys_are_refused() {
 
 #[test]
 fn impossible_objectives_are_refused() {
-    let hybrid = Objective::Hybrid { beta1: 1.0, beta2: -0.3, beta3: 0.3, beta4: 0.03 };
+    let hybrid = Objective::Hybrid { beta1: 1.0, beta2: -0.3, beta3: 0.3, beta4: 0.03, floor: None };
     assert!(hybrid.check().unwrap_err().to_string().starts_with("beta2 is -0.3"));
+    let floor = Some(f64::NEG_INFINITY);
+    let bottomless = Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor };
+    assert!(bottomless.check().unwrap_err().to_string().starts_with("floor is -inf"));
     assert!(Objective::OutlierExposure { weight: f64::NAN }.check().is_err());
     let margins = Objective::EnergyMargin { inlier: -5.0, outlier: -15.0, weight: 0.1 };
     assert!(margins.check().unwrap_err().to_string().contains("inlier -5 is not below outlier -15"));
