@@ -4,10 +4,11 @@
 //! writes what the node reads: ONNX and a manifest. libtorch is named in this folder only.
 //!
 //! # Modules, in reading order
-//! [`settings`] ▸ [`scene`], `cache` ▸ [`negatives`] ▸ [`data`] ▸ [`model`] ▸ [`losses`] ▸ [`optimizer`] ▸ [`run`] ▸ [`export`] ▸ [`toy`] ▸ [`cli`], [`memory`]
+//! [`settings`] ▸ [`scene`], `cache`, [`damage`] ▸ [`negatives`] ▸ [`data`] ▸ [`model`] ▸ [`losses`] ▸ [`optimizer`] ▸ [`run`] ▸ [`export`] ▸ [`toy`] ▸ [`cli`], [`memory`]
 
 mod cache;
 pub mod cli;
+pub mod damage;
 pub mod data;
 pub mod export;
 pub mod losses;

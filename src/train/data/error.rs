@@ -4,6 +4,7 @@ use tch::TchError;
 
 use crate::dataset::DatasetError;
 use crate::images::ImagesError;
+use crate::train::damage::TooMuchDamage;
 use crate::train::negatives::NegativesError;
 
 /// See the variants; every one says what to do where that is not plain.
@@ -45,15 +46,8 @@ pub enum DataError {
         wanted: &'static str,
     },
     /// More damaged files than are put up with.
-    #[error("{count} files cannot be decoded, and skip_limit is {limit}: {files}; copy them again")]
-    Skipped {
-        /// How many.
-        count: usize,
-        /// How many may.
-        limit: usize,
-        /// Each, with what is wrong.
-        files: String,
-    },
+    #[error(transparent)]
+    Damage(#[from] TooMuchDamage),
     /// The system gives no thread.
     #[error("cannot start a data worker: {0}")]
     Thread(std::io::Error),
@@ -68,16 +62,5 @@ pub enum DataError {
 impl From<NegativesError> for DataError {
     fn from(error: NegativesError) -> Self {
         Self::Negatives(Box::new(error))
-    }
-}
-
-impl DataError {
-    /// Whether a file's bytes are damaged: another sample may do in its place.
-    pub(super) fn is_damage(error: &DatasetError) -> bool {
-        use ImagesError::{CutOff, Library, NotAnImage, TooLarge};
-        matches!(
-            error,
-            DatasetError::Image(NotAnImage { .. } | CutOff { .. } | TooLarge { .. } | Library { .. })
-        )
     }
 }

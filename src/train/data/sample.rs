@@ -67,7 +67,7 @@ impl Maker {
                 }
             }
         }
-        let Some((index, scene)) = found else { return Err(set.too_many_skipped()) };
+        let Some((index, scene)) = found else { return Err(set.damage().too_much().into()) };
         let crop = plan.augmentation.crop.sides();
         let window = Window::draw(&plan.augmentation, &scene, anchor, &mut rng);
         let framing = window.framing(&scene, crop);

@@ -1,14 +1,14 @@
 //! The samples that are trained on: read, checked, kept in memory as far as they fit.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use super::survey::Survey;
 use super::{DataError, Settings};
-use crate::dataset::{Classes, Dataset, Loaded, Options};
+use crate::dataset::{Classes, Dataset, DatasetError, Loaded, Options};
 use crate::labels::IGNORE;
 use crate::train::cache::Cache;
+use crate::train::damage::Damage;
 use crate::train::scene::Scene;
 
 /// One split of a data set, for a model of K classes.
@@ -18,9 +18,7 @@ pub struct TrainingSet {
     classes: u8,
     cache: Cache<Scene>,
     survey: OnceLock<Arc<Survey>>,
-    skip_limit: usize,
-    /// What cannot be decoded, by sample, and why.
-    skipped: Mutex<BTreeMap<usize, String>>,
+    damage: Arc<Damage>,
 }
 
 impl TrainingSet {
@@ -55,8 +53,7 @@ impl TrainingSet {
             dataset,
             classes,
             survey: OnceLock::new(),
-            skip_limit: settings.skip_limit,
-            skipped: Mutex::default(),
+            damage: Arc::new(Damage::new(settings.skip_limit)),
         })
     }
 
@@ -75,20 +72,9 @@ impl TrainingSet {
         self.dataset.samples().iter().map(|sample| sample.image.clone()).collect()
     }
 
-    /// How many damaged files were skipped so far.
-    pub fn skipped(&self) -> usize {
-        self.lock_skipped().len()
-    }
-
-    /// That there are more of them than are put up with, or none but them.
-    pub(super) fn too_many_skipped(&self) -> DataError {
-        let skipped = self.lock_skipped();
-        let files = skipped.values().cloned().collect::<Vec<_>>().join("; ");
-        DataError::Skipped { count: skipped.len(), limit: self.skip_limit, files }
-    }
-
-    fn lock_skipped(&self) -> MutexGuard<'_, BTreeMap<usize, String>> {
-        self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What of the files was found damaged; who reads other files for the same run counts them here too.
+    pub fn damage(&self) -> &Arc<Damage> {
+        &self.damage
     }
 
     /// A weight for each class: (f + 0.001)^−power of its share f of the labelled pixels, times what makes the
@@ -120,22 +106,11 @@ impl TrainingSet {
         };
         match self.cache.get(index, |scene| scene.rgb.data.len() + scene.labels.len(), read) {
             Ok(scene) => Ok(Some(scene)),
-            Err(error) if DataError::is_damage(&error) => self.skip(index, error.to_string()).map(|()| None),
+            Err(DatasetError::Image(error)) if Damage::is(&error) => {
+                self.damage.skip(error.to_string())?;
+                Ok(None)
+            }
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn skip(&self, index: usize, reason: String) -> Result<(), DataError> {
-        let mut skipped = self.lock_skipped();
-        let new = skipped.insert(index, reason.clone()).is_none();
-        let (count, limit) = (skipped.len(), self.skip_limit);
-        drop(skipped);
-        if count > limit || count == self.dataset.len() {
-            return Err(self.too_many_skipped());
-        }
-        if new {
-            tracing::warn!("skipped ({count} of at most {limit}): {reason}");
-        }
-        Ok(())
     }
 }

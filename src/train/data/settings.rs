@@ -27,7 +27,7 @@ pub struct Settings {
     /// Threads that make batches.
     #[serde(default = "default_workers")]
     pub workers: usize,
-    /// So many damaged files are skipped with a warning; one more ends the run.
+    /// So many damaged files, scenes or negatives, are skipped with a warning; one more ends the run.
     #[serde(default = "default_skip_limit")]
     pub skip_limit: usize,
 }

@@ -69,7 +69,7 @@ impl Stream {
 
     /// How many damaged files were skipped so far, by all streams of the set.
     pub fn skipped(&self) -> usize {
-        self.set.skipped()
+        self.set.damage().count()
     }
 
     fn start(&self, step: u64) -> Result<Running, DataError> {

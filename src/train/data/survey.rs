@@ -5,7 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::DataError;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, DatasetError};
+use crate::train::damage::Damage;
 
 /// Added to a class's frequency: at a power of 0.5, one that is hardly there weighs 30 times one that is
 /// everywhere, not more.
@@ -27,7 +28,7 @@ impl Survey {
             let mut counts = [0_u64; 256];
             match dataset.truth(sample) {
                 Ok(truth) => truth.labels.iter().for_each(|label| counts[usize::from(*label)] += 1),
-                Err(error) if DataError::is_damage(&error) => {}
+                Err(DatasetError::Image(error)) if Damage::is(&error) => {}
                 Err(error) => return Err(error.into()),
             }
             Ok(counts[..usize::from(classes)].to_vec())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::*;
 use crate::dataset::tests::Tree;
 use crate::images::{encode_png_gray, encode_png_rgb, encode_png_rgba};
+use crate::train::damage::Damage;
 use crate::train::negatives;
 
 const SIZE: [usize; 2] = [48, 36];
@@ -78,6 +79,7 @@ fn cutouts(root: &Path) -> Arc<Negatives> {
         root,
         classes: &classes,
         scenes: &[],
+        damage: &Arc::new(Damage::new(0)),
         share: negatives::Share::Train(0.25),
     };
     Arc::new(Negatives::open(&settings, &around).unwrap())
@@ -175,7 +177,7 @@ fn damaged_files_are_skipped_up_to_the_limit_and_named() {
         let set = open(dir.path(), &Settings { skip_limit, ..settings() });
         let mut stream = Stream::open(Arc::clone(&set), None, plan(2)).unwrap();
         let ids: Result<Vec<_>, _> = (0..4).map(|step| stream.next(step).map(|batch| batch.ids)).collect();
-        (ids, set.skipped())
+        (ids, set.damage().count())
     };
     let (ids, skipped) = batches(1);
     let ids = ids.unwrap();

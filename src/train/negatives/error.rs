@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::dataset::DatasetError;
 use crate::dataset::paste::PasteError;
 use crate::images::ImagesError;
+use crate::train::damage::TooMuchDamage;
 
 /// See the variants; every one says what to do where that is not plain.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,9 @@ pub enum NegativesError {
         /// What is wrong.
         reason: String,
     },
+    /// More damaged files than are put up with.
+    #[error("negatives: {0}")]
+    Damage(#[from] TooMuchDamage),
     /// A file that cannot be read or decoded; it is named.
     #[error("negatives: {0}")]
     Image(#[from] ImagesError),

@@ -41,6 +41,7 @@ pub use settings::{Ground, Paste, Settings, SourceSettings};
 
 use crate::dataset::paste::Cutout;
 use crate::images::Rgb;
+use crate::train::damage::Damage;
 use crate::train::scene::Scene;
 
 /// A patch and its mask: the pixels' colours, and as alpha how opaque each is.
@@ -135,6 +136,8 @@ pub struct Surroundings<'a> {
     pub scenes: &'a [PathBuf],
     /// Which files.
     pub share: Share,
+    /// Where files are counted that cannot be decoded when they are drawn.
+    pub damage: &'a Arc<Damage>,
 }
 
 /// A source and how its negatives are pasted.
@@ -146,6 +149,7 @@ pub struct Negatives {
     ground: Vec<u8>,
     /// K.
     classes: u8,
+    damage: Arc<Damage>,
 }
 
 impl Negatives {
@@ -166,6 +170,7 @@ impl Negatives {
             paste: settings.paste.clone(),
             ground: settings.paste.ground.classes.iter().map(id).collect::<Result<_, _>>()?,
             classes: u8::try_from(around.classes.len()).unwrap_or(u8::MAX - 1),
+            damage: Arc::clone(around.damage),
         })
     }
 

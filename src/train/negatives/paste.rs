@@ -9,6 +9,7 @@ use super::{Framing, Negative, Negatives, NegativesError, Paste, SceneView, Sour
 use crate::dataset::paste::{self, Light, Patch, Pixel, Shape};
 use crate::images::Rgb;
 use crate::labels::IGNORE;
+use crate::train::damage::Damage;
 use crate::train::scene::Scene;
 
 /// More than this of a pixel makes it the negative's.
@@ -21,6 +22,8 @@ const MOST_ENLARGED: f64 = 1.5;
 const LEAST_PIXELS: usize = 32;
 /// So often, before the scene does without it. It stays the same negative: sources keep their weights.
 const ATTEMPTS: usize = 8;
+/// So often, before a source has nothing but damaged files.
+const DAMAGED: usize = 1000;
 /// The variance of a sharp camera's blur and of bilinear interpolation, along an axis, in square pixels: an
 /// enlarged picture has both of them at its scale.
 const BLUR_OF_A_PIXEL: f64 = 1.0 / 4.0 + 1.0 / 6.0;
@@ -33,7 +36,7 @@ pub(super) fn paste(
     framing: &Framing,
     rng: &mut ChaCha8Rng,
 ) -> Result<Vec<bool>, NegativesError> {
-    let Negatives { source, paste: settings, ground, classes } = negatives;
+    let Negatives { source, paste: settings, ground, classes, damage } = negatives;
     let mut outliers = vec![false; scene.labels.len()];
     if !rng.random_bool(settings.probability) {
         return Ok(outliers);
@@ -41,7 +44,7 @@ pub(super) fn paste(
     let count = rng.random_range(settings.objects[0]..=settings.objects[1]);
     for _ in 0..count {
         let view = SceneView { rgb: &scene.rgb, labels: &scene.labels };
-        let negative = source.draw(&view, rng)?;
+        let negative = draw(source, &view, damage, rng)?;
         for _ in 0..ATTEMPTS {
             let patch = shape(&negative, settings, &scene.rgb, framing, rng);
             let at = if rng.random_bool(settings.ground.share) {
@@ -61,6 +64,22 @@ pub(super) fn paste(
         }
     }
     Ok(outliers)
+}
+
+/// A negative; where the file that was drawn is damaged, another one's.
+fn draw(
+    source: &dyn Source,
+    scene: &SceneView<'_>,
+    damage: &Damage,
+    rng: &mut ChaCha8Rng,
+) -> Result<Negative, NegativesError> {
+    for _ in 0..DAMAGED {
+        match source.draw(scene, rng) {
+            Err(NegativesError::Image(error)) if Damage::is(&error) => damage.skip(error.to_string())?,
+            drawn => return drawn,
+        }
+    }
+    Err(damage.too_much().into())
 }
 
 /// The negative as it will stand in the scene.

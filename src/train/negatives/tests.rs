@@ -39,7 +39,7 @@ fn write_cutouts(folder: &Path, count: u8) {
 fn open_share(root: &Path, yaml: &str, share: Share) -> Result<Negatives, NegativesError> {
     let settings: Settings = crate::yaml::from_str(yaml).unwrap();
     let classes = ["air", "floor"].map(String::from);
-    Negatives::open(&settings, &Surroundings { root, classes: &classes, scenes: &[], share })
+    Negatives::open(&settings, &Surroundings { root, classes: &classes, scenes: &[], share, damage: &Arc::new(Damage::new(1)) })
 }
 
 fn open(root: &Path, yaml: &str) -> Result<Negatives, NegativesError> {
@@ -164,6 +164,45 @@ fn rectangles_are_cut_as_they_are() {
         sizes.insert(outliers.iter().filter(|out| **out).count());
     }
     assert!([16 * 16, 16 * 24, 24 * 24].iter().all(|size| sizes.contains(size)), "{sizes:?}");
+}
+
+#[test]
+fn another_is_drawn_where_a_picture_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    (0..4).for_each(|i| write_rgb(&dir.path().join(format!("p/{i}.png")), 64, 48, |_, _| [255, 0, 0]));
+    fs::write(dir.path().join("p/2.png"), "no picture").unwrap();
+    let yaml = "{sources: [{kind: rectangles, folder: p, sides: [16, 24]}], paste: {objects: [1, 1]}}";
+    let settings: Settings = crate::yaml::from_str(yaml).unwrap();
+    let paste_all = |limit| {
+        let damage = Arc::new(Damage::new(limit));
+        let around = Surroundings {
+            root: dir.path(),
+            classes: &[],
+            scenes: &[],
+            share: Share::Train(0.0),
+            damage: &damage,
+        };
+        let negatives = Negatives::open(&settings, &around).unwrap();
+        let mut pasted: Result<(), NegativesError> = Ok(());
+        for seed in 0..30 {
+            let mut scene = scene(80, 60);
+            let framing = Framing::whole(&scene.rgb);
+            pasted = pasted.and_then(|()| {
+                let outliers = negatives.paste(&mut scene, &framing, &mut rng(seed))?;
+                assert!(outliers.contains(&true), "each scene has its negative");
+                Ok(())
+            });
+        }
+        (pasted, damage.count())
+    };
+    let (pasted, count) = paste_all(1);
+    assert!(pasted.is_ok() && count == 1, "{pasted:?} {count}");
+    let error = paste_all(0).0.unwrap_err().to_string();
+    assert!(error.contains("1 files") && error.contains("limit is 0") && error.contains("p/2.png"), "{error}");
+
+    (0..4).for_each(|i| fs::write(dir.path().join(format!("p/{i}.png")), "no picture").unwrap());
+    let error = paste_all(9).0.unwrap_err().to_string();
+    assert!(error.contains("4 files cannot be decoded"), "nothing but damage ends: {error}");
 }
 
 /// Instance 1 is red and 12x12, instance 2 green and 10x20, instance 3 a speck.

@@ -72,9 +72,9 @@ impl Feeds {
     /// The batches of a phase, whose threads start with the first, and how many steps it has.
     fn stream(&self, phase: &Phase) -> Result<(Stream, u64), RunError> {
         let root = self.data.as_path();
-        let scenes = &self.set.images();
+        let (scenes, damage) = (&self.set.images(), self.set.damage());
         let around =
-            Surroundings { root, classes: &self.classes, share: Share::Train(self.held_out), scenes };
+            Surroundings { root, classes: &self.classes, share: Share::Train(self.held_out), scenes, damage };
         let negatives = phase.negatives.as_ref().map(|n| Negatives::open(n, &around));
         let negatives = negatives.transpose().map_err(DataError::from)?.map(Arc::new);
         let plan = Plan {

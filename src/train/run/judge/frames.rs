@@ -1,9 +1,11 @@
 //! The frames that a validation walks through, each with what is true in it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::dataset::{Classes, Dataset, Options, Sample};
 use crate::images::Rgb;
+use crate::train::damage::Damage;
 use crate::train::data::{DataError, generator};
 use crate::train::negatives::{Framing, Negatives, Share, Surroundings};
 use crate::train::run::RunError;
@@ -48,7 +50,9 @@ impl Frames {
     ) -> Result<Self, RunError> {
         let frames = Self::labelled(&of.frames, data, classes)?;
         let scenes: Vec<_> = frames.dataset.samples().iter().map(|sample| sample.image.clone()).collect();
-        let around = Surroundings { root: data, classes, share: Share::HeldOut(*held_out), scenes: &scenes };
+        // None is left out of a validation: figures of other frames are no measure.
+        let (share, damage) = (Share::HeldOut(*held_out), &Arc::new(Damage::new(0)));
+        let around = Surroundings { root: data, classes, share, scenes: &scenes, damage };
         let negatives = Negatives::open(&of.negatives, &around).map_err(DataError::from)?;
         Ok(Self { pasted: Some(Pasted { negatives, seed: *seed }), ..frames })
     }
