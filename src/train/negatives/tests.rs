@@ -39,7 +39,10 @@ fn write_cutouts(folder: &Path, count: u8) {
 fn open_share(root: &Path, yaml: &str, share: Share) -> Result<Negatives, NegativesError> {
     let settings: Settings = crate::yaml::from_str(yaml).unwrap();
     let classes = ["air", "floor"].map(String::from);
-    Negatives::open(&settings, &Surroundings { root, classes: &classes, scenes: &[], share, damage: &Arc::new(Damage::new(1)) })
+    Negatives::open(
+        &settings,
+        &Surroundings { root, classes: &classes, scenes: &[], share, damage: &Arc::new(Damage::new(1)) },
+    )
 }
 
 fn open(root: &Path, yaml: &str) -> Result<Negatives, NegativesError> {
@@ -198,7 +201,10 @@ fn another_is_drawn_where_a_picture_is_damaged() {
     let (pasted, count) = paste_all(1);
     assert!(pasted.is_ok() && count == 1, "{pasted:?} {count}");
     let error = paste_all(0).0.unwrap_err().to_string();
-    assert!(error.contains("1 files") && error.contains("limit is 0") && error.contains("p/2.png"), "{error}");
+    assert!(
+        error.contains("1 files") && error.contains("limit is 0") && error.contains("p/2.png"),
+        "{error}"
+    );
 
     (0..4).for_each(|i| fs::write(dir.path().join(format!("p/{i}.png")), "no picture").unwrap());
     let error = paste_all(9).0.unwrap_err().to_string();
