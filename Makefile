@@ -54,7 +54,7 @@ test: ## the core alone, the whole crate, then the programs from outside
 	    exit 1
 	fi
 
-# About two hours on two cores; a run that was stopped goes on with the same command.
+# An hour and a half on two cores; a run that was stopped goes on with the same command.
 train: ## the shipped model from its settings, into target/train/camvid-lite0; DATA=folder of camvid/ and cutouts/
 	@[[ -n "$(DATA)" ]] || { echo "make train DATA=folder of camvid/ and cutouts/" >&2; exit 2; }
 	setup/setup.sh train weights
@@ -63,7 +63,7 @@ train: ## the shipped model from its settings, into target/train/camvid-lite0; D
 	out=target/train/camvid-lite0
 	resume=(); [[ ! -e $$out/run/last.safetensors ]] || resume=(--resume)
 	target/release/open-set-train run config/train/camvid-lite0.yaml --data "$(DATA)" --run $$out/run "$${resume[@]}"
-	for phase in refine open-set; do # before and after: make results tells both
+	for phase in closed-set deepen; do # before open-set training and after: make results tells both
 	    target/release/open-set-train export $$out/run/$$phase.safetensors --out $$out/$$phase/camvid-lite0
 	done
 

@@ -2,7 +2,7 @@
 //!
 //! With the feature `node`, every `lib` folder of the ROS 2 environment goes into the programs as
 //! DT_RPATH: the older kind of run path, because it also holds for the libraries' own libraries and for
-//! the type supports and the middleware that ROS loads by name.
+//! the type supports and the middleware that ROS loads by name. With `train`, libtorch's folder does.
 
 use std::env;
 use std::fs;
@@ -21,28 +21,34 @@ fn main() {
 
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=AMENT_PREFIX_PATH");
+    println!("cargo::rerun-if-env-changed=LIBTORCH");
+    let mut folders = Vec::new();
     if env::var_os("CARGO_FEATURE_NODE").is_some() {
         match env::var_os("AMENT_PREFIX_PATH").filter(|path| !path.is_empty()) {
-            Some(path) => link_ros(&env::split_paths(&path).collect::<Vec<_>>()),
+            Some(path) => folders.extend(of_ros(&env::split_paths(&path).collect::<Vec<_>>())),
             None => println!("cargo::error={NO_ROS}"),
         }
     }
+    if env::var_os("CARGO_FEATURE_TRAIN").is_some() {
+        // Without the variable, torch-sys finds libtorch by its own means, or says that it does not.
+        folders.extend(env::var_os("LIBTORCH").map(|libtorch| PathBuf::from(libtorch).join("lib")));
+    }
+    let paths = folders.iter().map(|folder| format!("-Wl,-rpath,{}", folder.display()));
+    for argument in std::iter::once("-Wl,--disable-new-dtags".to_owned()).chain(paths) {
+        // For every program and test of the package: rustc-link-arg leaves only the library out.
+        println!("cargo::rustc-link-arg={argument}");
+    }
 }
 
-/// Emits the run paths: each prefix's `lib`, and the folders in which ROS's wheels keep their vendored
-/// libraries (`lib/python3.x/site-packages/ros_*.libs`; a ROS from apt has none).
-fn link_ros(prefixes: &[PathBuf]) {
+/// Each prefix's `lib`, and the folders in which ROS's wheels keep their vendored libraries
+/// (`lib/python3.x/site-packages/ros_*.libs`; a ROS from apt has none).
+fn of_ros(prefixes: &[PathBuf]) -> Vec<PathBuf> {
     let libs = prefixes.iter().map(|prefix| prefix.join("lib")).filter(|lib| lib.is_dir());
     let mut folders: Vec<PathBuf> = libs.clone().collect();
     for python in libs.flat_map(|lib| entries(&lib, "python3.", "")) {
         folders.extend(entries(&python.join("site-packages"), "ros_", ".libs"));
     }
-    let mut arguments = vec!["-Wl,--disable-new-dtags".to_owned()];
-    arguments.extend(folders.iter().map(|folder| format!("-Wl,-rpath,{}", folder.display())));
-    for argument in arguments {
-        // For every program and test of the package: rustc-link-arg leaves only the library out.
-        println!("cargo::rustc-link-arg={argument}");
-    }
+    folders
 }
 
 /// The entries of a folder whose names begin and end so, in order.

@@ -81,7 +81,7 @@ def main():
 
 def trained(tool, train, camvid, static, after):
     """How the model came about, where `make train` left it; without that, as the page has it."""
-    if (train / "run/open-set.safetensors").exists():
+    if (train / "run/deepen.safetensors").exists():
         return [TRAINED[0] + training(train), phases(closed_set_only(tool, train, camvid, static), after) + TRAINED[1]]
     print(f"skipped: the tables of the training stay as they are, {train} holds no finished one", file=sys.stderr)
     page = (HERE / "README.md").read_text()
@@ -90,7 +90,7 @@ def trained(tool, train, camvid, static, after):
 
 def closed_set_only(tool, train, camvid, static):
     """What is said of the closed-set model, whose dataset head nobody trained."""
-    model = ["--model", train / "refine/camvid-lite0.yaml"]
+    model = ["--model", train / "closed-set/camvid-lite0.yaml"]
     closed = tool.json("evaluate", "--dataset", "camvid", "--root", camvid, "--split", "test", *model)
     return closed, scores([tool.json("evaluate", "--dataset", "folder", "--root", static, "--score", "all", *model)])
 
@@ -176,7 +176,7 @@ def training(train):
 
 def phases(before, after):
     rows = []
-    for name, (closed, judged) in [("the closed-set phases", before), ("all phases", after)]:
+    for name, (closed, judged) in [("the closed-set phase", before), ("all phases", after)]:
         by = {s["score"]: s for s in judged}
         rows.append([name, percent(closed["miou"]), *(f"{percent(by[s]['ap'])} / {percent(by[s]['fpr95'])}" for s in COMPARED)])
     for name, *figures in YARDSTICK:
