@@ -46,7 +46,7 @@ impl Gradients {
         }
         let _no_grad = tch::no_grad_guard();
         let norms: Vec<Tensor> = self.0.values().map(Tensor::f_norm).collect::<Result<_, _>>()?;
-        Ok(Tensor::f_stack(&norms, 0)?.f_norm()?.f_double_value(&[])?)
+        Tensor::f_stack(&norms, 0)?.f_norm()?.f_double_value(&[])
     }
 
     /// Scales them all so that a norm of `norm` becomes one of at most `limit`.
