@@ -3,9 +3,9 @@
 /// What a parameter is to the optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// A convolution's weight: trained, decays.
+    /// Of a convolution or a linear map, its weight: trained, decays.
     Weight,
-    /// A batch normalisation's weight or bias, or another bias: trained, does not decay.
+    /// A normalisation's weight or bias, another bias, a learned token or position: trained, does not decay.
     Scale,
     /// Running statistics: kept and averaged, not trained.
     Buffer,
@@ -16,7 +16,7 @@ pub enum Role {
 pub enum Part {
     /// Up to the features.
     Encoder,
-    /// The ladder.
+    /// From features to pre-logits: a ladder, UPerNet, or a mask transformer.
     Decoder,
     /// f2
     ClassHead,

@@ -23,7 +23,7 @@ pub struct Settings {
     /// What a part's rate is to the base rate; 0: the part is not trained.
     #[serde(default)]
     pub lr_scale: LrScale,
-    /// λ; of weights only: batch normalisation and biases do not decay.
+    /// λ; of weights only: normalisations, biases, learned positions and tokens do not decay.
     #[serde(default)]
     pub weight_decay: f64,
     /// β1, β2 of Adam and AdamW.

@@ -206,6 +206,29 @@ fn the_loss_falls_and_is_told() {
 }
 
 #[test]
+fn transformers_learn_too() {
+    for network_of in ["segmenter-tiny", "upernet-tiny, width: 8"] {
+        let written = written(|t| {
+            t.replace("tiny, width: 8", network_of)
+                // A Segmenter's classes are three at least.
+                .replace("[0, 255, 0]}]", "[0, 255, 0]}, {name: grey, color: [9, 9, 9]}]")
+                .replace("lr: 0.01, lr_scale: {encoder: 0.5}", "lr: 0.003")
+                .replace("steps: 6", "steps: 40")
+                .replace("log_every: 2", "log_every: 10")
+        });
+        let dir = tempdir().unwrap();
+        let out = dir.path().join("run");
+        train(&written, &network(&written), &out, NEW, &Stop::default(), QUIET).unwrap();
+        let log = fs::read_to_string(out.join("log.jsonl")).unwrap();
+        let lines: Vec<serde_json::Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let of_phase = lines.iter().filter(|l| l["phase"] == "closed-set");
+        let losses: Vec<f64> = of_phase.filter_map(|l| l["loss"].as_f64()).collect();
+        assert_eq!(losses.len(), 4);
+        assert!(losses[3] < losses[0], "{network_of}: {losses:?}");
+    }
+}
+
+#[test]
 fn what_is_no_number_ends_the_run_and_is_not_saved() {
     let written = written(plain);
     let dir = tempdir().unwrap();

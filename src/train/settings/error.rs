@@ -49,6 +49,12 @@ pub enum SettingsError {
         "settings, model has no network: say architecture, width, dataset_head, precision, or use attach-head"
     )]
     NoNetwork,
+    /// A network that cannot be.
+    #[error("settings, model: {reason}")]
+    Network {
+        /// Both sides.
+        reason: String,
+    },
     /// A phase that cannot be.
     #[error("settings, phase {phase}: {reason}")]
     Phase {

@@ -62,16 +62,17 @@ pub struct Settings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSettings {
-    /// Encoder and ladder.
+    /// Encoder and decoder.
     pub architecture: Architecture,
-    /// Channels of the pre-logits.
-    pub width: usize,
+    /// Channels of the pre-logits; absent where the architecture has its own.
+    #[serde(default)]
+    pub width: Option<usize>,
     /// How the dataset logit comes about.
     pub dataset_head: DatasetHead,
     /// Weights of the encoder to begin with, safetensors or .pth; absent: random ones.
     #[serde(default)]
     pub pretrained: Option<PathBuf>,
-    /// What convolutions compute in.
+    /// What layers compute in.
     pub precision: Precision,
 }
 
@@ -164,11 +165,8 @@ impl Settings {
         if let Err(DataError::Setting { name, got, wanted }) = self.normalisation().check() {
             return value(name, got, wanted);
         }
-        if let Some(network) = &self.model.network
-            && self.spec_of(network).check().is_err()
-        {
-            let got = format!("{} classes, width {}", self.classes.len(), network.width);
-            return value("model", got, "1 to 254 classes, a width that is a multiple of 4, up to 4096");
+        if let Some(network) = &self.model.network {
+            self.check_network(network)?;
         }
         for (key, every) in [("checkpoint_every", self.checkpoint_every), ("log_every", self.log_every)] {
             if every == 0 {
@@ -204,6 +202,20 @@ impl Settings {
         Ok(())
     }
 
+    /// A width is said where there is a choice, and nowhere else; and there is such a network.
+    fn check_network(&self, network: &NetworkSettings) -> Result<(), SettingsError> {
+        let NetworkSettings { architecture, width, .. } = *network;
+        let name = architecture.name();
+        let reason = match (architecture.own_width(), width) {
+            (Some(own), Some(width)) => {
+                Some(format!("{name} has a width of its own, {own}: leave width: {width} out"))
+            }
+            (None, None) => Some(format!("{name} needs a width, the channels of its pre-logits")),
+            _ => self.spec_of(network).check().err().map(|e| e.to_string()),
+        };
+        reason.map_or(Ok(()), |reason| Err(SettingsError::Network { reason }))
+    }
+
     /// The known classes.
     ///
     /// # Errors
@@ -224,6 +236,8 @@ impl Settings {
 
     fn spec_of(&self, network: &NetworkSettings) -> Spec {
         let NetworkSettings { architecture, width, dataset_head, .. } = *network;
+        // No network is of width 0: settings without one where one is needed are refused.
+        let width = width.or(architecture.own_width()).unwrap_or(0);
         Spec { architecture, classes: self.classes.len(), width, dataset_head }
     }
 

@@ -40,6 +40,23 @@ fn settings_that_hold() {
 }
 
 #[test]
+fn a_width_is_said_where_there_is_a_choice() {
+    let three = "{name: sky, color: [4, 5, 6]}, {name: car, color: [7, 8, 9]}]";
+    let text = YAML.replace("{name: sky, color: [4, 5, 6]}]", three);
+    for (architecture, identity) in [
+        ("resnet18, width: 8", "resnet18 classes=3 width=8 dataset_head=tied"),
+        ("upernet-swin-t, width: 512", "upernet-swin-t classes=3 width=512 dataset_head=tied"),
+        ("upernet-swin-b, width: 512", "upernet-swin-b classes=3 width=512 dataset_head=tied"),
+        ("upernet-tiny, width: 8", "upernet-tiny classes=3 width=8 dataset_head=tied"),
+        ("segmenter-vit-b16", "segmenter-vit-b16 classes=3 width=768 dataset_head=tied"),
+        ("segmenter-tiny", "segmenter-tiny classes=3 width=32 dataset_head=tied"),
+    ] {
+        let written = Written::parse(&text.replace("tiny, width: 8", architecture)).unwrap();
+        assert_eq!(written.settings.spec().unwrap().0.identity(), identity);
+    }
+}
+
+#[test]
 fn a_heads_settings_have_no_network() {
     let written =
         parsed("network: {architecture: tiny, width: 8, dataset_head: tied, precision: bf16}, ", "");
@@ -54,6 +71,12 @@ fn settings_that_do_not() {
         ("epochs: 2.5", "epoch: 2.5", "epoch"),
         ("seed: 1\n", "", "seed"),
         ("width: 8", "width: 9", "width 9"),
+        ("width: 8, ", "", "tiny needs a width"),
+        ("architecture: tiny, width: 8", "architecture: upernet-swin-t, width: 6", "width 6"),
+        ("architecture: tiny", "architecture: swin-t", "swin-t"),
+        ("architecture: tiny, width: 8", "architecture: segmenter-tiny, width: 32", "leave width: 32 out"),
+        // There are two.
+        ("architecture: tiny, width: 8", "architecture: segmenter-vit-b16", "a Segmenter of 2 classes"),
         ("name: sky", "name: road", "road"),
         ("std: [1, 1, 1]", "std: [1, 0, 1]", "std is [1.0, 0.0, 1.0]"),
         ("every: 10", "every: 0", "validation.every is 0"),
