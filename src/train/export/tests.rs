@@ -31,7 +31,8 @@ pub(super) fn info(size: (usize, usize)) -> ExportInfo {
 
 /// A network as after a training: its normalisations do something, and are by the statistics of what they see.
 fn trained(architecture: Architecture, dataset_head: DatasetHead, precision: Precision) -> TorchNetwork {
-    let spec = Spec { architecture, classes: 5, width: 16, dataset_head };
+    let width = architecture.own_width().unwrap_or(16);
+    let spec = Spec { architecture, classes: 5, width, dataset_head };
     let network = TorchNetwork::new(spec, 7, precision, Device::Cpu).unwrap();
     let parameters = network.parameters();
     unsettle(parameters);
@@ -50,7 +51,7 @@ fn trained(architecture: Architecture, dataset_head: DatasetHead, precision: Pre
     network
 }
 
-/// Gives normalisations scales, and heads weights, that differ from channel to channel.
+/// Gives normalisations scales, and heads, positions and tokens weights, that differ from channel to channel.
 pub(super) fn unsettle(parameters: &crate::train::model::Parameters) {
     for (name, parameter) in parameters.iter() {
         let phase = f64::from(name.bytes().map(u32::from).sum::<u32>());
@@ -61,6 +62,7 @@ pub(super) fn unsettle(parameters: &crate::train::model::Parameters) {
             n if n.ends_with("norm.weight") => tensor.copy_(&(wave * 0.4 + 1.0)),
             n if n.ends_with("bias") => tensor.copy_(&(wave * 0.3)),
             n if n.contains("head.conv") => tensor.copy_(&wave),
+            n if ["positions", "token", "tokens"].iter().any(|what| n.ends_with(what)) => tensor.copy_(&wave),
             _ => {}
         });
     }
@@ -103,6 +105,9 @@ fn every_network_is_the_same_in_onnx_runtime() {
         (Architecture::Tiny, &[own, tied][..]),
         (Architecture::Lite0, &[own][..]),
         (Architecture::Ldn121, &[tied][..]),
+        (Architecture::ResNet18, &[own][..]),
+        (Architecture::UperNetTiny, &[own][..]),
+        (Architecture::SegmenterTiny, &[own, tied][..]),
     ] {
         for &head in heads {
             let out = dir.path().join(format!("{architecture:?}-{head:?}"));
@@ -128,6 +133,20 @@ fn every_network_is_the_same_in_onnx_runtime() {
             }
         }
     }
+}
+
+#[test]
+fn a_segmenter_is_at_its_own_stride_and_has_no_head_to_run_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let network = trained(Architecture::SegmenterTiny, DatasetHead::Independent, Precision::F32);
+    let exported = export(&network, &info((80, 48)), &dir.path().join("segmenter")).unwrap();
+    let model = Model::load(&exported.manifest).unwrap();
+    assert_eq!(model.manifest().input_sizes[0].stride, 16);
+    // Its classes' embeddings are the image's: ReAct, which runs the class head on clipped pre-logits, is refused.
+    let settings = RuntimeSettings { providers: vec![Provider::Cpu], threads: 1, library: None };
+    let error = OnnxSegmenter::with_pre_logits(&model, &settings, model.preferred_size());
+    let error = error.map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("it must be made from pre_logits alone"), "{error}");
 }
 
 #[test]

@@ -17,6 +17,27 @@ pub enum NetworkError {
         /// As asked for.
         got: usize,
     },
+    /// Of two normalised logits only their order is left.
+    #[error(
+        "a Segmenter of {got} classes: its logits are normalised over the classes, so that there have to be \
+         {fewest} or more"
+    )]
+    FewClasses {
+        /// As asked for.
+        got: usize,
+        /// That would do.
+        fewest: usize,
+    },
+    /// The pre-logits are the encoder's embeddings.
+    #[error("{architecture} has a width of its own, {own}, not {got}")]
+    OwnWidth {
+        /// By name.
+        architecture: &'static str,
+        /// Its width.
+        own: usize,
+        /// As asked for.
+        got: usize,
+    },
     /// Channels that do not fit, in a description.
     #[error("{layer} is described for {expected} channels and gets {got}")]
     Channels {
@@ -49,7 +70,7 @@ pub enum NetworkError {
         /// Whether it is computed of nothing else.
         leaf: bool,
     },
-    /// Names that begin with none of the four parts.
+    /// Names that begin with none of the parts.
     #[error("{name} is in no part of a network: names begin with {}", Part::ALL.map(Part::prefix).join(", "))]
     NoPart {
         /// The parameter.
@@ -77,6 +98,15 @@ pub enum NetworkError {
         name: String,
         /// In the network.
         expected: Vec<i64>,
+        /// As given.
+        got: Vec<i64>,
+    },
+    /// Position embeddings of no grid that a square image has.
+    #[error(
+        "the position embeddings given are {got:?}: they have to be [1, 1 + n·n, channels], a class token's and \
+         a square grid's"
+    )]
+    Positions {
         /// As given.
         got: Vec<i64>,
     },

@@ -3,9 +3,9 @@
 /// What a parameter is to the optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// A convolution's weight: trained, decays.
+    /// Of a convolution or a linear map, its weight: trained, decays.
     Weight,
-    /// A batch normalisation's weight or bias, or another bias: trained, does not decay.
+    /// A normalisation's weight or bias, another bias, a learned token or position: trained, does not decay.
     Scale,
     /// Running statistics: kept and averaged, not trained.
     Buffer,
@@ -16,17 +16,21 @@ pub enum Role {
 pub enum Part {
     /// Up to the features.
     Encoder,
-    /// The ladder.
+    /// From features to pre-logits: a ladder, UPerNet, or a mask transformer.
     Decoder,
     /// f2
     ClassHead,
     /// g
     DatasetHead,
+    /// A flow that negatives are drawn from ([`crate::train::flow`]): a network of its own beside the others, whose
+    /// optimizer has settings of its own.
+    Generator,
 }
 
 impl Part {
-    /// In the order of a forward pass.
-    pub const ALL: [Part; 4] = [Part::Encoder, Part::Decoder, Part::ClassHead, Part::DatasetHead];
+    /// In the order of a forward pass; the generator, which is in none, last.
+    pub const ALL: [Part; 5] =
+        [Part::Encoder, Part::Decoder, Part::ClassHead, Part::DatasetHead, Part::Generator];
 
     /// First component of its parameters' names.
     pub fn prefix(self) -> &'static str {
@@ -35,6 +39,7 @@ impl Part {
             Part::Decoder => "decoder",
             Part::ClassHead => "class_head",
             Part::DatasetHead => "dataset_head",
+            Part::Generator => "generator",
         }
     }
 

@@ -2,47 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ladder::Ladder;
-use super::{NetworkError, densenet, lite0, tiny};
+use super::NetworkError;
+use super::architecture::{Architecture, Design};
+use super::segmenter::FEWEST_CLASSES;
 
 /// The numbers of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// The encoder, and the shape of the ladder on it.
+    /// The encoder, and what makes one map of its features.
     pub architecture: Architecture,
-    /// K: of known classes, 1 to 254.
+    /// K: of known classes, 1 to 254; of a Segmenter 3 to 254.
     pub classes: usize,
     /// Channels of the pre-logits, a multiple of 4. LDN-121 has 128, its ladder is up to four times as wide; of
-    /// the others the whole ladder has this width.
+    /// the others the whole ladder, or UPerNet, has this width. A Segmenter's is its encoder's own.
     pub width: usize,
     /// How the dataset logit is made of its head.
     pub dataset_head: DatasetHead,
-}
-
-/// The encoders, each with its ladder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Architecture {
-    /// EfficientNet-Lite0, pyramid of grids 1, 2, 4, one width.
-    #[serde(rename = "lite0")]
-    Lite0,
-    /// DenseNet-121, pyramid of grids 8, 4, 2, 1, widths 512, 256, 256, 128: LDN-121 of the paper.
-    #[serde(rename = "ldn-121")]
-    Ldn121,
-    /// A few thousand parameters, for tests and smoke runs.
-    #[serde(rename = "tiny")]
-    Tiny,
-}
-
-impl Architecture {
-    /// As the settings file has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Architecture::Lite0 => "lite0",
-            Architecture::Ldn121 => "ldn-121",
-            Architecture::Tiny => "tiny",
-        }
-    }
 }
 
 /// How the dataset logit is made of the dataset head's output g.
@@ -69,13 +45,21 @@ impl Spec {
     /// Whether there is such a network.
     ///
     /// # Errors
-    /// `classes` not in 1..=254 (255 is the label of no class); `width` no multiple of 4 in 4..=4096.
+    /// `classes` not in 1..=254 (255 is the label of no class), or too few for a Segmenter; `width` no multiple of 4 in
+    /// 4..=4096, or not the architecture's own.
     pub fn check(&self) -> Result<(), NetworkError> {
-        if !(1..=254).contains(&self.classes) {
-            return Err(NetworkError::Classes { got: self.classes });
+        let Spec { architecture, classes, width, .. } = *self;
+        if !(1..=254).contains(&classes) {
+            return Err(NetworkError::Classes { got: classes });
         }
-        if self.width == 0 || self.width > 4096 || !self.width.is_multiple_of(4) {
-            return Err(NetworkError::Width { got: self.width });
+        if matches!(self.design(), Design::Segmenter(_)) && classes < FEWEST_CLASSES {
+            return Err(NetworkError::FewClasses { got: classes, fewest: FEWEST_CLASSES });
+        }
+        if let Some(own) = architecture.own_width().filter(|own| *own != width) {
+            return Err(NetworkError::OwnWidth { architecture: architecture.name(), own, got: width });
+        }
+        if width == 0 || width > 4096 || !width.is_multiple_of(4) {
+            return Err(NetworkError::Width { got: width });
         }
         Ok(())
     }
@@ -95,18 +79,15 @@ impl Spec {
         self.width
     }
 
-    pub(super) fn ladder(&self) -> Ladder {
-        let w = self.width;
-        let narrow = |features| Ladder { features, grids: &[1, 2, 4], level: w / 4, widths: [w; 4] };
-        match self.architecture {
-            Architecture::Lite0 => narrow(lite0::CHANNELS),
-            Architecture::Tiny => narrow(tiny::CHANNELS),
-            Architecture::Ldn121 => Ladder {
-                features: densenet::CHANNELS,
-                grids: &[8, 4, 2, 1],
-                level: w,
-                widths: [w, 2 * w, 2 * w, 4 * w],
-            },
+    /// Rows and columns of the image to one of the outputs.
+    pub fn stride(&self) -> usize {
+        match self.design() {
+            Design::Pyramid(..) => super::FINEST,
+            Design::Segmenter(vit) => vit.patch,
         }
+    }
+
+    pub(super) fn design(&self) -> Design {
+        self.architecture.design(self.width)
     }
 }

@@ -4,10 +4,18 @@ use tch::{Device, Kind, Tensor};
 
 use super::*;
 
-const ARCHITECTURES: [Architecture; 3] = [Architecture::Lite0, Architecture::Ldn121, Architecture::Tiny];
+const ARCHITECTURES: [Architecture; 6] = [
+    Architecture::Lite0,
+    Architecture::Ldn121,
+    Architecture::ResNet18,
+    Architecture::Tiny,
+    Architecture::UperNetTiny,
+    Architecture::SegmenterTiny,
+];
 
 fn spec(architecture: Architecture, dataset_head: DatasetHead) -> Spec {
-    Spec { architecture, classes: 5, width: 16, dataset_head }
+    let width = architecture.own_width().unwrap_or(16);
+    Spec { architecture, classes: 5, width, dataset_head }
 }
 
 fn network(architecture: Architecture) -> TorchNetwork {
@@ -31,14 +39,15 @@ fn finite(t: &Tensor) -> bool {
 }
 
 #[test]
-fn every_size_gives_outputs_at_a_quarter_of_it() {
+fn every_size_gives_outputs_at_the_stride() {
     for architecture in ARCHITECTURES {
         let network = network(architecture);
+        let (channels, stride) = (network.spec().pre_logits() as i64, network.stride() as i64);
         for (height, width) in [(64, 64), (65, 97), (70, 90), (33, 130)] {
             let outputs = tch::no_grad(|| network.forward(&images(1, height, width), Mode::Eval)).unwrap();
             // torchvision's stem and pool round up as ours do.
-            let (h, w) = ((height + 3) / 4, (width + 3) / 4);
-            assert_eq!(outputs.pre_logits.size(), [1, 16, h, w], "{architecture:?}");
+            let (h, w) = ((height + stride - 1) / stride, (width + stride - 1) / stride);
+            assert_eq!(outputs.pre_logits.size(), [1, channels, h, w], "{architecture:?}");
             assert_eq!(outputs.logits.size(), [1, 5, h, w], "{architecture:?}");
             assert_eq!(outputs.dataset_logits.size(), [1, 1, h, w], "{architecture:?}");
             assert!(finite(&outputs.logits) && finite(&outputs.dataset_logits));
@@ -125,6 +134,40 @@ fn parameters_are_a_function_of_seed_and_name() {
 }
 
 #[test]
+fn strides_are_the_architectures() {
+    for architecture in ARCHITECTURES {
+        let expected = if architecture == Architecture::SegmenterTiny { 16 } else { 4 };
+        assert_eq!(network(architecture).stride(), expected, "{architecture:?}");
+    }
+}
+
+#[test]
+fn a_segmenters_logits_are_normalised_over_the_classes() {
+    let outputs = network(Architecture::SegmenterTiny).forward(&images(2, 64, 48), Mode::Eval).unwrap();
+    let mean = outputs.logits.mean_dim(1, false, Kind::Float);
+    assert!(mean.abs().max().double_value(&[]) < 1e-5, "{mean}");
+    // The normalisation's epsilon takes a little off.
+    let squares = outputs.logits.square().mean_dim(1, false, Kind::Float);
+    let (least, most) = (squares.min().double_value(&[]), squares.max().double_value(&[]));
+    assert!(0.5 < least && most < 1.0 + 1e-5, "{least} to {most}");
+}
+
+#[test]
+fn transformers_see_all_of_a_small_image() {
+    // A change in one corner is seen in the other.
+    for architecture in [Architecture::SegmenterTiny, Architecture::UperNetTiny] {
+        let network = network(architecture);
+        let (plain, changed) = (images(1, 96, 96), images(1, 96, 96));
+        let _ = changed.narrow(2, 0, 16).narrow(3, 0, 16).fill_(3.0);
+        let run = |images: &Tensor| {
+            let logits = tch::no_grad(|| network.forward(images, Mode::Eval)).unwrap().logits;
+            logits.select(2, -1).select(2, -1)
+        };
+        assert_ne!(bits(&run(&plain)), bits(&run(&changed)), "{architecture:?}");
+    }
+}
+
+#[test]
 fn the_tied_head_is_the_last_of_k_plus_1_classes() {
     let spec = spec(Architecture::Tiny, DatasetHead::Tied);
     let tied = TorchNetwork::new(spec, 7, Precision::F32, Device::Cpu).unwrap();
@@ -195,6 +238,25 @@ fn impossible_specs_are_refused() {
     assert_eq!(of(0, 16), "a network of 0 classes: there can be 1 to 254");
     assert_eq!(of(255, 16), "a network of 255 classes: there can be 1 to 254");
     assert_eq!(of(5, 6), "a network of width 6: it has to be a multiple of 4, from 4 to 4096");
+    let of = |classes, width| {
+        let architecture = Architecture::SegmenterTiny;
+        let spec = Spec { architecture, classes, width, dataset_head: DatasetHead::Independent };
+        TorchNetwork::new(spec, 7, Precision::F32, Device::Cpu).unwrap_err().to_string()
+    };
+    assert_eq!(of(5, 16), "segmenter-tiny has a width of its own, 32, not 16");
+    assert!(of(2, 32).starts_with("a Segmenter of 2 classes: "), "{}", of(2, 32));
+}
+
+#[test]
+fn every_architecture_goes_by_its_name() {
+    for architecture in ARCHITECTURES.into_iter().chain([
+        Architecture::UperNetSwinT,
+        Architecture::UperNetSwinB,
+        Architecture::SegmenterVitB16,
+    ]) {
+        let name = serde_json::to_string(&architecture).unwrap();
+        assert_eq!(name, format!("\"{}\"", architecture.name()));
+    }
 }
 
 #[test]

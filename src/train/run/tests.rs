@@ -87,6 +87,7 @@ impl Batches for Coloured<'_> {
             images: Tensor::from_slice(&images).view([2, 3, SIDE as i64, SIDE as i64]),
             labels: map(Tensor::from_slice(&labels)),
             outliers: map(Tensor::from_slice(&outliers)),
+            vacancies: Vec::new(),
             ids: vec![format!("a{step}"), format!("b{step}")],
         };
         (self.before)(self.phase, step, &mut batch);
@@ -117,7 +118,7 @@ fn train(
             Ok((!stop.is_requested()).then(|| Verdict { closed_set, ..Verdict::default() }))
         },
     };
-    run_with(written, network, outside, out, start, stop)
+    run_with(written, &Trained::alone(network), outside, out, start, stop)
 }
 
 /// A tensor's name, shape and bits.
@@ -203,6 +204,29 @@ fn the_loss_falls_and_is_told() {
     let last = lines.iter().rfind(|l| l["loss"].is_number()).unwrap();
     assert!(last["terms"]["dataset_out"].is_number() && last["lr"].is_number(), "{last}");
     assert_eq!(fs::read_to_string(out.join("settings.yaml")).unwrap(), written.text);
+}
+
+#[test]
+fn transformers_learn_too() {
+    for network_of in ["segmenter-tiny", "upernet-tiny, width: 8"] {
+        let written = written(|t| {
+            t.replace("tiny, width: 8", network_of)
+                // A Segmenter's classes are three at least.
+                .replace("[0, 255, 0]}]", "[0, 255, 0]}, {name: grey, color: [9, 9, 9]}]")
+                .replace("lr: 0.01, lr_scale: {encoder: 0.5}", "lr: 0.003")
+                .replace("steps: 6", "steps: 40")
+                .replace("log_every: 2", "log_every: 10")
+        });
+        let dir = tempdir().unwrap();
+        let out = dir.path().join("run");
+        train(&written, &network(&written), &out, NEW, &Stop::default(), QUIET).unwrap();
+        let log = fs::read_to_string(out.join("log.jsonl")).unwrap();
+        let lines: Vec<serde_json::Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let of_phase = lines.iter().filter(|l| l["phase"] == "closed-set");
+        let losses: Vec<f64> = of_phase.filter_map(|l| l["loss"].as_f64()).collect();
+        assert_eq!(losses.len(), 4);
+        assert!(losses[3] < losses[0], "{network_of}: {losses:?}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use crate::labels::{Class, Taxonomy, TaxonomyError};
 use crate::model::{ClassEntry, InputSpec, Training};
 use crate::train::data::{self, DataError, Normalisation};
+use crate::train::generator;
 use crate::train::model::{Architecture, DatasetHead, Precision, Spec};
 use crate::yaml;
 
@@ -40,6 +41,9 @@ pub struct Settings {
     /// The share of each source's negatives that training never sees, 0..0.9: what validation pastes is of it.
     #[serde(default)]
     pub held_out: f64,
+    /// What makes negatives while it is trained, for phases that have a source `generated`; one for all phases.
+    #[serde(default)]
+    pub generator: Option<generator::Settings>,
     /// What it is judged on while it learns; absent: nothing.
     #[serde(default)]
     pub validation: Option<Validation>,
@@ -62,16 +66,17 @@ pub struct Settings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSettings {
-    /// Encoder and ladder.
+    /// Encoder and decoder.
     pub architecture: Architecture,
-    /// Channels of the pre-logits.
-    pub width: usize,
+    /// Channels of the pre-logits; absent where the architecture has its own.
+    #[serde(default)]
+    pub width: Option<usize>,
     /// How the dataset logit comes about.
     pub dataset_head: DatasetHead,
     /// Weights of the encoder to begin with, safetensors or .pth; absent: random ones.
     #[serde(default)]
     pub pretrained: Option<PathBuf>,
-    /// What convolutions compute in.
+    /// What layers compute in.
     pub precision: Precision,
 }
 
@@ -164,11 +169,8 @@ impl Settings {
         if let Err(DataError::Setting { name, got, wanted }) = self.normalisation().check() {
             return value(name, got, wanted);
         }
-        if let Some(network) = &self.model.network
-            && self.spec_of(network).check().is_err()
-        {
-            let got = format!("{} classes, width {}", self.classes.len(), network.width);
-            return value("model", got, "1 to 254 classes, a width that is a multiple of 4, up to 4096");
+        if let Some(network) = &self.model.network {
+            self.check_network(network)?;
         }
         for (key, every) in [("checkpoint_every", self.checkpoint_every), ("log_every", self.log_every)] {
             if every == 0 {
@@ -190,18 +192,36 @@ impl Settings {
         if let Some(validation) = &self.validation {
             validation.check(self)?;
         }
+        if let Some(generator) = &self.generator {
+            generator.check().map_err(SettingsError::Generator)?;
+        }
         if self.phases.is_empty() {
             return value("phases", "empty".into(), "one phase at least");
         }
         for (i, phase) in self.phases.iter().enumerate() {
             phase.check()?;
             phase.check_head(self.model.network.as_ref().map(|network| network.dataset_head))?;
+            phase.check_generator(self.generator.as_ref())?;
             if self.phases[..i].iter().any(|p| p.name == phase.name) {
                 let reason = "there are two of this name: each has its own".into();
                 return Err(SettingsError::Phase { phase: phase.name.clone(), reason });
             }
         }
         Ok(())
+    }
+
+    /// A width is said where there is a choice, and nowhere else; and there is such a network.
+    fn check_network(&self, network: &NetworkSettings) -> Result<(), SettingsError> {
+        let NetworkSettings { architecture, width, .. } = *network;
+        let name = architecture.name();
+        let reason = match (architecture.own_width(), width) {
+            (Some(own), Some(width)) => {
+                Some(format!("{name} has a width of its own, {own}: leave width: {width} out"))
+            }
+            (None, None) => Some(format!("{name} needs a width, the channels of its pre-logits")),
+            _ => self.spec_of(network).check().err().map(|e| e.to_string()),
+        };
+        reason.map_or(Ok(()), |reason| Err(SettingsError::Network { reason }))
     }
 
     /// The known classes.
@@ -224,6 +244,8 @@ impl Settings {
 
     fn spec_of(&self, network: &NetworkSettings) -> Spec {
         let NetworkSettings { architecture, width, dataset_head, .. } = *network;
+        // No network is of width 0: settings without one where one is needed are refused.
+        let width = width.or(architecture.own_width()).unwrap_or(0);
         Spec { architecture, classes: self.classes.len(), width, dataset_head }
     }
 

@@ -40,6 +40,23 @@ fn settings_that_hold() {
 }
 
 #[test]
+fn a_width_is_said_where_there_is_a_choice() {
+    let three = "{name: sky, color: [4, 5, 6]}, {name: car, color: [7, 8, 9]}]";
+    let text = YAML.replace("{name: sky, color: [4, 5, 6]}]", three);
+    for (architecture, identity) in [
+        ("resnet18, width: 8", "resnet18 classes=3 width=8 dataset_head=tied"),
+        ("upernet-swin-t, width: 512", "upernet-swin-t classes=3 width=512 dataset_head=tied"),
+        ("upernet-swin-b, width: 512", "upernet-swin-b classes=3 width=512 dataset_head=tied"),
+        ("upernet-tiny, width: 8", "upernet-tiny classes=3 width=8 dataset_head=tied"),
+        ("segmenter-vit-b16", "segmenter-vit-b16 classes=3 width=768 dataset_head=tied"),
+        ("segmenter-tiny", "segmenter-tiny classes=3 width=32 dataset_head=tied"),
+    ] {
+        let written = Written::parse(&text.replace("tiny, width: 8", architecture)).unwrap();
+        assert_eq!(written.settings.spec().unwrap().0.identity(), identity);
+    }
+}
+
+#[test]
 fn a_heads_settings_have_no_network() {
     let written =
         parsed("network: {architecture: tiny, width: 8, dataset_head: tied, precision: bf16}, ", "");
@@ -54,6 +71,12 @@ fn settings_that_do_not() {
         ("epochs: 2.5", "epoch: 2.5", "epoch"),
         ("seed: 1\n", "", "seed"),
         ("width: 8", "width: 9", "width 9"),
+        ("width: 8, ", "", "tiny needs a width"),
+        ("architecture: tiny, width: 8", "architecture: upernet-swin-t, width: 6", "width 6"),
+        ("architecture: tiny", "architecture: swin-t", "swin-t"),
+        ("architecture: tiny, width: 8", "architecture: segmenter-tiny, width: 32", "leave width: 32 out"),
+        // There are two.
+        ("architecture: tiny, width: 8", "architecture: segmenter-vit-b16", "a Segmenter of 2 classes"),
         ("name: sky", "name: road", "road"),
         ("std: [1, 1, 1]", "std: [1, 0, 1]", "std is [1.0, 0.0, 1.0]"),
         ("every: 10", "every: 0", "validation.every is 0"),
@@ -106,6 +129,44 @@ fn the_classifier_of_one_more_class_has_a_tied_head() {
     assert!(Written::parse(&void).is_ok());
     let error = Written::parse(&void.replace("tied", "independent")).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("dataset_head: tied"), "{error}");
+}
+
+/// A phase with generated negatives, for the run's generator.
+const JOINT: &str = "  batch: 4
+  negatives: {sources: [{kind: generated}], paste: {objects: [1, 1]}}
+  generator: {feedback: jensen-shannon, lambda: 0.03, optimizer: {kind: adamax, lr: 0.00001}}";
+const FLOW: &str = "seed: 1\ngenerator: {kind: flow, preset: small}\n";
+
+#[test]
+fn a_generator_and_its_lessons_go_together() {
+    let with = |run: &str, phase: &str| {
+        Written::parse(&YAML.replace("seed: 1\n", run).replace("  batch: 4", phase)).map(|_| ())
+    };
+    with(FLOW, JOINT).unwrap();
+    let adversarial = "seed: 1\ngenerator: {kind: adversarial}\n";
+    let (taught, _) = JOINT.split_once("  generator").unwrap();
+    with(adversarial, taught).unwrap();
+    let alone = YAML.replace("kind: closed-set", "kind: generator");
+    Written::parse(&alone.replace("seed: 1\n", FLOW)).unwrap();
+    let says = |result: Result<(), SettingsError>, part: &str| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    says(with("seed: 1\n", JOINT), "name one, generator: {kind: flow");
+    says(with(adversarial, JOINT), "learns nothing");
+    says(with(FLOW, taught), "has no lessons");
+    let elsewhere = JOINT.replace("kind: generated", "kind: noise");
+    says(with(FLOW, &elsewhere), "none of the negatives' sources is generated");
+    says(with(FLOW, &JOINT.replace("0.03", "-1")), "lambda is -1");
+    says(
+        with(FLOW, &JOINT.replace("objects: [1, 1]", "objects: [1, 2]")),
+        "1..1 where a source is generated",
+    );
+    says(Written::parse(&alone).map(|_| ()), "name one");
+    says(Written::parse(&alone.replace("seed: 1\n", adversarial)).map(|_| ()), "fits a flow");
+    let mean = alone.replace("seed: 1\n", FLOW).replace("  batch: 4", "  batch: 4\n  ema: 0.9");
+    says(Written::parse(&mean).map(|_| ()), "no ema");
+    says(with("seed: 1\ngenerator: {kind: gan, width: 1}\n", JOINT), "width 1");
 }
 
 #[test]

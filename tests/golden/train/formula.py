@@ -21,6 +21,8 @@ def tensor(name, shape):
     u = uniform(name, int(np.prod(shape, dtype=np.int64)))
     if len(shape) == 4:
         u = u * np.sqrt(24.0 / (shape[1] * shape[2] * shape[3]))
+    elif len(shape) == 2 and name.endswith("weight"):
+        u = u * np.sqrt(12.0 / shape[1])
     elif name.endswith("running_var") or name.endswith("weight"):
         u = u + 1.0
     else:
@@ -34,10 +36,11 @@ def image(height, width):
 
 
 def fill(module, names=None):
-    """Gives a PyTorch module's whole state by the formula; returns (name, shape) of all that was given."""
+    """Gives a PyTorch module's whole state, counts and indices aside, by the formula; returns (name, shape) of all
+    that was given."""
     import torch
 
-    state = {k: v for k, v in module.state_dict().items() if not k.endswith("num_batches_tracked")}
+    state = {k: v for k, v in module.state_dict().items() if v.is_floating_point()}
     for name, value in state.items():
         value.copy_(torch.from_numpy(tensor((names or {}).get(name, name), tuple(value.shape))))
     return [[name, list(value.shape)] for name, value in state.items()]

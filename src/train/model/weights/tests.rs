@@ -17,7 +17,8 @@ fn values(t: &Tensor) -> Vec<f64> {
 }
 
 fn network(architecture: Architecture) -> TorchNetwork {
-    let spec = Spec { architecture, classes: 5, width: 16, dataset_head: DatasetHead::Independent };
+    let width = architecture.own_width().unwrap_or(16);
+    let spec = Spec { architecture, classes: 5, width, dataset_head: DatasetHead::Independent };
     TorchNetwork::new(spec, 7, Precision::F32, Device::Cpu).unwrap()
 }
 
@@ -184,6 +185,89 @@ fn both_spellings_of_torchvision_are_known() {
     assert_eq!(ours("features.norm5.weight"), Mapped::To("encoder.norm.weight".to_owned()));
     assert_eq!(ours("classifier.weight"), Mapped::Dropped);
     assert_eq!(ours("layer1.0.conv1.weight"), Mapped::Unknown);
+}
+
+#[test]
+fn names_of_torchvisions_resnet_and_swin_and_of_timms_vit_are_known() {
+    for (architecture, theirs, ours) in [
+        (Architecture::ResNet18, "conv1.weight", "stem.conv.weight"),
+        (Architecture::ResNet18, "bn1.running_var", "stem.norm.running_var"),
+        (Architecture::ResNet18, "layer3.0.conv2.weight", "stage3.block0.second.conv.weight"),
+        (Architecture::ResNet18, "layer4.0.downsample.1.bias", "stage4.block0.shortcut.norm.bias"),
+        (Architecture::UperNetSwinT, "features.0.0.bias", "patches.conv.bias"),
+        (Architecture::UperNetSwinT, "features.0.2.weight", "patches.norm.weight"),
+        (Architecture::UperNetSwinT, "features.1.1.norm1.weight", "stage1.block1.attention.norm.weight"),
+        (Architecture::UperNetSwinB, "features.5.17.mlp.3.bias", "stage3.block17.mlp.narrow.bias"),
+        (Architecture::UperNetSwinB, "features.6.reduction.weight", "merge4.reduce.weight"),
+        (
+            Architecture::UperNetSwinB,
+            "features.7.0.attn.relative_position_bias_table",
+            "stage4.block0.attention.relative_positions",
+        ),
+        (Architecture::SegmenterVitB16, "cls_token", "class_token"),
+        (Architecture::SegmenterVitB16, "pos_embed", "positions"),
+        (Architecture::SegmenterVitB16, "patch_embed.proj.weight", "patches.weight"),
+        (Architecture::SegmenterVitB16, "blocks.11.mlp.fc1.weight", "block11.mlp.widen.weight"),
+        (Architecture::SegmenterVitB16, "blocks.0.attn.proj.bias", "block0.attention.project.bias"),
+        (Architecture::SegmenterVitB16, "norm.weight", "norm.weight"),
+    ] {
+        let ours = Mapped::To(format!("encoder.{ours}"));
+        assert_eq!(names::ours(architecture, theirs), ours, "{theirs}");
+    }
+    for (architecture, theirs, is) in [
+        (Architecture::ResNet18, "fc.weight", Mapped::Dropped),
+        (Architecture::ResNet18, "layer1.0.conv3.weight", Mapped::Unknown),
+        (Architecture::UperNetSwinT, "norm.weight", Mapped::Dropped),
+        (Architecture::UperNetSwinT, "features.1.0.attn.relative_position_index", Mapped::Ignored),
+        (Architecture::UperNetSwinT, "features.1.0.attn.logit_scale", Mapped::Unknown),
+        (Architecture::SegmenterVitB16, "head.bias", Mapped::Dropped),
+        (Architecture::SegmenterVitB16, "dist_token", Mapped::Unknown),
+    ] {
+        assert_eq!(names::ours(architecture, theirs), is, "{theirs}");
+    }
+}
+
+/// An encoder of 32 channels in a file of timm's shapes, with so many positions.
+fn timms(network: &TorchNetwork, positions: i64) -> Vec<(String, Tensor)> {
+    let encoder = network.parameters().iter().filter(|(_, p)| p.part() == Part::Encoder);
+    let mut named: Vec<(String, Tensor)> =
+        encoder.map(|(name, p)| (name.to_owned(), p.tensor.detach().copy())).collect();
+    for (name, tensor) in &mut named {
+        match name.as_str() {
+            "encoder.class_token" => *tensor = Tensor::ones([1, 1, 32], (Kind::Float, Device::Cpu)) * 0.5,
+            "encoder.positions" => {
+                let numbers = Tensor::arange(positions, (Kind::Float, Device::Cpu));
+                *tensor = numbers.view([1, positions, 1]).repeat([1, 1, 32]).to_kind(Kind::Half);
+            }
+            _ => {}
+        }
+    }
+    named
+}
+
+#[test]
+fn positions_of_any_square_are_taken() {
+    let network = network(Architecture::SegmenterTiny);
+    let load = |positions| {
+        let named = timms(&network, positions);
+        load_encoder(network.parameters(), Architecture::SegmenterTiny, named)
+    };
+    let loaded = |name| values(network.parameters().tensor(name).unwrap());
+
+    // As many as ours: row by row after the class token's.
+    load(17).unwrap();
+    assert_eq!(loaded("encoder.positions")[..16], (1..=16).map(f64::from).collect::<Vec<_>>());
+    // The token, and the first row's 0.
+    assert_eq!(loaded("encoder.class_token"), [0.5; 32]);
+
+    // Of 2×2 the corners stay, and what is between is.
+    load(5).unwrap();
+    let first_row = [1.0, 1.25, 1.75, 2.0];
+    assert_eq!(loaded("encoder.positions")[..4], first_row);
+    assert_eq!(loaded("encoder.positions")[12..16], first_row.map(|v| v + 2.0));
+
+    let error = load(16).unwrap_err().to_string();
+    assert!(error.contains("the position embeddings given are [1, 16, 32]"), "{error}");
 }
 
 /// setup/setup.sh train weights brings it; without, nothing is tested here.

@@ -1,21 +1,26 @@
 //! [`Ops`] by which a description becomes ONNX nodes.
 //!
-//! Operators and their forms are those that opset 13 and 17 share, so that a head can be put on a graph that
-//! others wrote. Sizes are never written down: what depends on the image's height and width is computed in
-//! the graph from shapes, for every size, also those no stride divides.
+//! Operators and their forms, layer normalisation's aside, are those that opset 13 and 17 share, so that a head can be
+//! put on a graph that others wrote. Sizes are never written down: what depends on the image's height and width is
+//! computed in the graph from shapes, for every size, also those no stride, patch or window divides. So every network
+//! is exported once, for all sizes.
+
+mod shapes;
+mod tokens;
+mod windows;
 
 use super::ExportError;
 use super::graph::{Attribute, Graph};
 use super::weights::Weights;
-use crate::train::model::ops::{BatchNorm, Conv, Ops, Pool};
+use crate::train::model::ops::{BatchNorm, Conv, LayerNorm, Linear, Ops, Pool, Positions, Tokens, Window};
 use std::collections::HashMap;
 
-/// A feature map `[1, channels, h, w]` in the graph.
+/// A feature map `[1, channels, h, w]` in the graph, or tokens `[1, T, channels]`, of windows `[n, T, channels]`.
 #[derive(Debug, Clone)]
 pub(super) struct Value {
     /// Of the value.
     pub(super) name: String,
-    /// Of the feature map.
+    /// Of the feature map, or of each token.
     pub(super) channels: usize,
 }
 
@@ -46,11 +51,26 @@ impl<'a> Writer<'a> {
         Value { name: self.graph.node(operator, &name, inputs, attributes), channels: x.channels }
     }
 
+    /// A node of a name of its own.
+    fn node(
+        &mut self,
+        operator: &str,
+        name: &str,
+        inputs: &[&str],
+        attributes: &[(&str, Attribute)],
+    ) -> String {
+        self.graph.node(operator, name, inputs, attributes)
+    }
+
+    /// A parameter, put into the graph.
+    fn parameter(&mut self, name: &str, shape: &[usize]) -> Result<String, ExportError> {
+        let data = self.weights.get(name, shape)?;
+        Ok(self.graph.weights(name, shape, data))
+    }
+
     /// Parameters of a layer, put into the graph.
     fn weight(&mut self, layer: &str, what: &str, shape: &[usize]) -> Result<String, ExportError> {
-        let name = format!("{layer}.{what}");
-        let data = self.weights.get(&name, shape)?;
-        Ok(self.graph.weights(&name, shape, data))
+        self.parameter(&format!("{layer}.{what}"), shape)
     }
 
     /// What `make` computes, or computed before, from the shape of `x`.
@@ -68,53 +88,6 @@ impl<'a> Writer<'a> {
         let made = make(self);
         self.from_shapes.insert(key, made.clone());
         made
-    }
-
-    fn shape(&mut self, x: &Value) -> String {
-        self.once(x, "shape", 0, |s| s.after("Shape", x, &[], &[]).name)
-    }
-
-    /// `[h, w]` of x.
-    fn height_and_width(&mut self, x: &Value) -> String {
-        self.once(x, "height_and_width", 0, |s| {
-            let (shape, two, four) = (s.shape(x), s.graph.ints(&[1], &[2]), s.graph.ints(&[1], &[4]));
-            s.graph.node("Slice", &format!("{}.height_and_width", x.name), &[&shape, &two, &four], &[])
-        })
-    }
-
-    /// The matrix `[side, length of the axis]` that takes the means of `side` cells along an axis of x: cell i
-    /// covers ⌊i·n/side⌋ to ⌈(i+1)·n/side⌉ of n.
-    fn means_along(&mut self, x: &Value, axis: usize, side: usize) -> String {
-        let what = if axis == 2 { "rows" } else { "columns" };
-        self.once(x, what, side, |s| {
-            let base = format!("{}.{what}_{side}", x.name);
-            let node = |s: &mut Self, operator: &str, name: &str, inputs: &[&str]| {
-                s.graph.node(operator, &format!("{base}.{name}"), inputs, &[])
-            };
-            let (zero, one, parts) = (s.graph.ints(&[], &[0]), s.graph.ints(&[], &[1]), side as i64);
-            let firsts = s.graph.ints(&[side, 1], &(0..parts).collect::<Vec<_>>());
-            let lasts = s.graph.ints(&[side, 1], &(1..=parts).collect::<Vec<_>>());
-            let (divisor, up) = (s.graph.ints(&[], &[parts]), s.graph.ints(&[], &[parts - 1]));
-            let (shape, axis) = (s.shape(x), s.graph.ints(&[], &[axis as i64]));
-
-            let length = node(s, "Gather", "length", &[&shape, &axis]);
-            let places = node(s, "Range", "places", &[&zero, &length, &one]);
-            let first = node(s, "Mul", "first_parts", &[&firsts, &length]);
-            let first = node(s, "Div", "first", &[&first, &divisor]);
-            let last = node(s, "Mul", "last_parts", &[&lasts, &length]);
-            let last = node(s, "Add", "last_parts_up", &[&last, &up]);
-            let last = node(s, "Div", "last", &[&last, &divisor]);
-            let before = node(s, "Less", "before", &[&places, &first]);
-            let not_before = node(s, "Not", "not_before", &[&before]);
-            let not_after = node(s, "Less", "not_after", &[&places, &last]);
-            let inside = node(s, "And", "inside", &[&not_before, &not_after]);
-            let count = node(s, "Sub", "count", &[&last, &first]);
-            let float = |s: &mut Self, of: &str| {
-                s.graph.node("Cast", &format!("{of}.float"), &[of], &[("to", Attribute::Int(FLOAT))])
-            };
-            let (inside, count) = (float(s, &inside), float(s, &count));
-            node(s, "Div", "means", &[&inside, &count])
-        })
     }
 }
 
@@ -203,12 +176,7 @@ impl Ops for Writer<'_> {
     }
 
     fn resize_as(&mut self, x: &Value, like: &Value) -> Result<Value, ExportError> {
-        let to = self.height_and_width(like);
-        let channels = self.graph.ints(&[2], &[1, x.channels as i64]);
-        let sizes = self.once(like, "sizes", x.channels, |s| {
-            let name = format!("{}.size_of_{}", like.name, x.channels);
-            s.graph.node("Concat", &name, &[&channels, &to], &[("axis", Attribute::Int(0))])
-        });
+        let sizes = self.size_of_map(like, x.channels);
         let how = [
             ("mode", Attribute::Text("linear")),
             ("coordinate_transformation_mode", Attribute::Text("half_pixel")),
@@ -227,6 +195,121 @@ impl Ops for Writer<'_> {
         let log = self.after("Log", &sum, &[], &[]);
         let lse = self.after("Add", &log, &[&log.name, &largest.name], &[]);
         Ok(self.after("Sub", g, &[&g.name, &lse.name], &[]))
+    }
+
+    fn gelu(&mut self, x: &Value) -> Result<Value, ExportError> {
+        let root = self.graph.float(std::f32::consts::SQRT_2);
+        let (one, half) = (self.graph.float(1.0), self.graph.float(0.5));
+        let scaled = self.after("Div", x, &[&x.name, &root], &[]);
+        let erf = self.after("Erf", &scaled, &[], &[]);
+        let sum = self.after("Add", &erf, &[&erf.name, &one], &[]);
+        let twice = self.after("Mul", &sum, &[&x.name, &sum.name], &[]);
+        Ok(self.after("Mul", &twice, &[&twice.name, &half], &[]))
+    }
+
+    fn pad_to_multiple(&mut self, x: &Value, side: usize) -> Result<Value, ExportError> {
+        let (from, to) = (self.height_and_width(x), self.rounded_up(x, side));
+        let name = format!("{}.padded_to_{side}", x.name);
+        let more = self.node("Sub", &format!("{name}.more"), &[&to, &from], &[]);
+        let none = self.graph.ints(&[6], &[0; 6]);
+        let pads = self.joined(&format!("{name}.pads"), &[&none, &more]);
+        Ok(Value { name: self.node("Pad", &name, &[&x.name, &pads], &[]), channels: x.channels })
+    }
+
+    fn space_to_depth(&mut self, x: &Value) -> Result<Value, ExportError> {
+        let (ends, axes) = (self.graph.ints(&[2], &[i64::MAX; 2]), self.graph.ints(&[2], &[2, 3]));
+        let steps = self.graph.ints(&[2], &[2, 2]);
+        let mut parts = Vec::new();
+        for (row, column) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            let starts = self.graph.ints(&[2], &[row, column]);
+            let name = format!("{}.each_second_from_{row}_{column}", x.name);
+            let name = self.node("Slice", &name, &[&x.name, &starts, &ends, &axes, &steps], &[]);
+            parts.push(Value { name, channels: x.channels });
+        }
+        self.concat(&parts.iter().collect::<Vec<_>>())
+    }
+
+    fn cut_to_image(&mut self, x: &Value, image: &Value, stride: usize) -> Result<Value, ExportError> {
+        // Where the stride divides the image both are the unit matrix.
+        let (rows, columns) = (self.spread_along(image, 2, stride), self.spread_along(image, 3, stride));
+        let name = format!("{}.cut", x.name);
+        let across = self.node("MatMul", &format!("{name}.across"), &[&x.name, &columns], &[]);
+        Ok(Value { name: self.node("MatMul", &name, &[&rows, &across], &[]), channels: x.channels })
+    }
+
+    fn add_positions(&mut self, name: &str, x: &Value, positions: Positions) -> Result<Value, ExportError> {
+        let Positions { channels, side } = positions;
+        let learned = Value { name: self.parameter(name, &[1, channels, side, side])?, channels };
+        let resized = self.resize_as(&learned, x)?;
+        self.add(x, &resized)
+    }
+
+    fn to_tokens(&mut self, x: &Value) -> Result<Value, ExportError> {
+        let shape = self.graph.ints(&[3], &[0, 0, -1]);
+        let flat = self.after("Reshape", x, &[&x.name, &shape], &[]);
+        Ok(self.after("Transpose", &flat, &[], &[("perm", ints(&[0, 2, 1]))]))
+    }
+
+    fn to_map(&mut self, x: &Value, like: &Value) -> Result<Value, ExportError> {
+        let turned = self.after("Transpose", x, &[], &[("perm", ints(&[0, 2, 1]))]);
+        let sizes = self.size_of_map(like, x.channels);
+        Ok(self.after("Reshape", &turned, &[&turned.name, &sizes], &[]))
+    }
+
+    fn to_windows(&mut self, x: &Value, like: &Value, window: Window) -> Result<Value, ExportError> {
+        Ok(self.cut_into_windows(x, like, window))
+    }
+
+    fn from_windows(&mut self, x: &Value, like: &Value, window: Window) -> Result<Value, ExportError> {
+        Ok(self.join_windows(x, like, window))
+    }
+
+    fn linear(&mut self, name: &str, x: &Value, linear: Linear) -> Result<Value, ExportError> {
+        self.write_linear(name, x, linear)
+    }
+
+    fn layer_norm(&mut self, name: &str, x: &Value, norm: LayerNorm) -> Result<Value, ExportError> {
+        let weight = self.weight(name, "weight", &[norm.channels])?;
+        let bias = self.weight(name, "bias", &[norm.channels])?;
+        let how = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(norm.epsilon as f32))];
+        let normalised = self.node("LayerNormalization", name, &[&x.name, &weight, &bias], &how);
+        Ok(Value { name: normalised, channels: norm.channels })
+    }
+
+    fn attention(&mut self, qkv: &Value, heads: usize, bias: Option<&Value>) -> Result<Value, ExportError> {
+        Ok(self.write_attention(qkv, heads, bias))
+    }
+
+    fn window_bias(
+        &mut self,
+        name: &str,
+        like: &Value,
+        heads: usize,
+        window: Window,
+    ) -> Result<Value, ExportError> {
+        self.write_window_bias(name, like, heads, window)
+    }
+
+    fn append_tokens(&mut self, name: &str, x: &Value, tokens: Tokens) -> Result<Value, ExportError> {
+        let Tokens { count, channels } = tokens;
+        let data = self.weights.get(name, &[count, channels])?;
+        let learned = self.graph.weights(name, &[1, count, channels], data);
+        Ok(self.after("Concat", x, &[&x.name, &learned], &[("axis", Attribute::Int(1))]))
+    }
+
+    fn all_but_last(&mut self, x: &Value, count: usize) -> Result<Value, ExportError> {
+        Ok(self.some_tokens(x, "all_but_last", 0, -(count as i64)))
+    }
+
+    fn last(&mut self, x: &Value, count: usize) -> Result<Value, ExportError> {
+        Ok(self.some_tokens(x, "last", -(count as i64), i64::MAX))
+    }
+
+    fn cosines(&mut self, x: &Value, y: &Value, count: usize) -> Result<Value, ExportError> {
+        let (x, y) = (self.of_length_1(x), self.of_length_1(y));
+        let turned = self.after("Transpose", &y, &[], &[("perm", ints(&[0, 2, 1]))]);
+        let products = self.after("MatMul", &x, &[&x.name, &turned.name], &[]);
+        Ok(Value { channels: count, ..products })
     }
 }
 
