@@ -3,7 +3,7 @@
 //! The one place where the pieces are put together, for the node and for every desk tool. Does I/O, so that
 //! the pipeline need not.
 
-use crate::config::{ConfigError, Parameters};
+use crate::config::{ConfigError, Parameters, PipelineSettings};
 use crate::images::{self, ImagesError};
 use crate::labels::Taxonomy;
 use crate::model::{Model, ModelError};
@@ -12,6 +12,7 @@ use crate::score::cpu;
 use crate::segmenter::SegmentError;
 use crate::segmenter::onnx::OnnxSegmenter;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A pipeline and what is to be said about it.
 pub struct Assembly {
@@ -54,27 +55,45 @@ pub enum AssembleError {
     Mask(ImagesError),
 }
 
-/// Puts a pipeline together. Blocks while the model loads and warms up.
+/// Makes the sessions of one model, as often as it is asked to: a pipeline for every input size that may be used,
+/// at least one. Blocks while they warm up.
+pub type Builder = Arc<dyn Fn() -> Result<Vec<Assembly>, AssembleError> + Send + Sync>;
+
+/// Loads a model. Its bytes are kept: what becomes of the file later changes nothing.
 ///
 /// # Errors
-/// Whatever is wrong with parameters, model, runtime or mask; nothing was published then.
-pub fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
-    assemble_model(parameters, &Model::load(Path::new(&parameters.model))?, false)
+/// Whatever is wrong with parameters and model; of runtime and mask, the builder says it.
+pub fn load(parameters: &Parameters) -> Result<Builder, AssembleError> {
+    let model = Model::load(Path::new(&parameters.model))?;
+    let choices = parameters.choices(&model)?;
+    let parameters = parameters.clone();
+    Ok(Arc::new(move || {
+        let choices = choices.iter().cloned();
+        choices.map(|s| put_together(&parameters, &model, s, false)).collect::<Result<Vec<_>, _>>()
+    }))
 }
 
-/// As [`assemble`], of a model that is loaded already. `pre_logits`: they are read beside what the score
-/// itself reads, by [`Pipeline::pre_logits`] or by another score of the same frames.
+/// Puts a pipeline together from a model that is loaded already, for one input size. `pre_logits`: they are read
+/// beside what the score itself reads, by [`Pipeline::pre_logits`] or by another score of the same frames.
 ///
 /// # Errors
-/// Whatever is wrong with parameters, graph, runtime or mask.
+/// Whatever is wrong with parameters, graph, runtime or mask; nothing was published then.
 pub fn assemble_model(
     parameters: &Parameters,
     model: &Model,
     pre_logits: bool,
 ) -> Result<Assembly, AssembleError> {
+    put_together(parameters, model, parameters.settings(model)?, pre_logits)
+}
+
+fn put_together(
+    parameters: &Parameters,
+    model: &Model,
+    settings: PipelineSettings,
+    pre_logits: bool,
+) -> Result<Assembly, AssembleError> {
     let runtime = parameters.runtime()?;
     cpu::start_workers(runtime.threads).map_err(AssembleError::Threads)?;
-    let settings = parameters.settings(model)?;
     let mask = match parameters.mask.as_str() {
         "" => None,
         path => Some(images::read_gray(Path::new(path)).map_err(AssembleError::Mask)?),

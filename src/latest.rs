@@ -62,12 +62,29 @@ impl<T> Latest<T> {
         }
     }
 
+    /// Drops what waits, and counts it as replaced: something else was done for it.
+    pub fn discard(&self) {
+        let waiting = {
+            let mut state = self.lock();
+            let waiting = state.value.take();
+            state.replaced += u64::from(waiting.is_some());
+            waiting
+        };
+        drop(waiting);
+    }
+
     /// How many values were replaced before anyone took them.
     pub fn replaced(&self) -> u64 {
         self.lock().replaced
     }
 
-    /// Wakes the reader for good.
+    /// Takes values again after [`Latest::close`]; what waited then is dropped.
+    pub fn open(&self) {
+        self.discard();
+        self.lock().closed = false;
+    }
+
+    /// Wakes the reader, for good or until it is opened again.
     pub fn close(&self) {
         self.lock().closed = true;
         self.arrived.notify_all();
@@ -87,6 +104,19 @@ mod tests {
         }
         assert_eq!(slot.take(), Some(4));
         assert_eq!(slot.replaced(), 4);
+        slot.discard();
+        assert_eq!(slot.replaced(), 4, "nothing waited");
+        slot.put(5);
+        slot.discard();
+        slot.put(6);
+        assert_eq!((slot.take(), slot.replaced()), (Some(6), 5));
+        slot.put(7);
+        slot.close();
+        slot.put(8);
+        assert_eq!(slot.take(), None);
+        slot.open();
+        slot.put(9);
+        assert_eq!(slot.take(), Some(9));
     }
 
     #[test]

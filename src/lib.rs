@@ -16,8 +16,9 @@
 //!
 //! # Modules, in reading order
 //! [`labels`] ▸ [`frame`] ▸ [`model`] ▸ [`config`] ▸ [`preprocess`] ▸ [`segmenter`] ▸ [`score`] ▸
-//! [`pipeline`] ▸ [`latest`], [`window`] ▸ [`render`] ▸ [`images`] ▸ [`metrics`], [`calibrate`] ▸ `dataset` ▸
-//! `assemble` ▸ `bag`, `scores`, `desk` ▸ `ros` ▸ `train`
+//! [`pipeline`] ▸ [`latest`], [`window`], [`budget`], [`monitor`], [`fault`], [`lifecycle`] ▸ [`render`] ▸
+//! [`images`] ▸ [`metrics`], [`calibrate`] ▸ `dataset` ▸ `assemble`, `sessions` ▸ `bag`, `scores`, `desk` ▸
+//! `ros` ▸ `train`
 //!
 //! # Invariants
 //! 1. `r2r`, `ort`, `opencv`, `mcap`, `cdr_encoding`, `hdf5`, `npyz`, `tch`, `safetensors` and the YAML crate are each
@@ -44,19 +45,23 @@ pub mod assemble;
 mod atomic;
 #[cfg(feature = "desk")]
 pub mod bag;
+pub mod budget;
 pub mod calibrate;
 pub mod config;
 #[cfg(feature = "vision")]
 pub mod dataset;
 #[cfg(feature = "desk")]
 pub mod desk;
+pub mod fault;
 pub mod frame;
 mod hex;
 pub mod images;
 pub mod labels;
 pub mod latest;
+pub mod lifecycle;
 pub mod metrics;
 pub mod model;
+pub mod monitor;
 pub mod pipeline;
 pub mod preprocess;
 pub mod render;
@@ -66,6 +71,8 @@ pub mod score;
 #[cfg(feature = "desk")]
 pub mod scores;
 pub mod segmenter;
+#[cfg(feature = "vision")]
+pub mod sessions;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod window;

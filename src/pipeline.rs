@@ -182,6 +182,16 @@ impl Pipeline {
         Ok(&self.out)
     }
 
+    /// Runs the network on whatever its input holds, for who wants to know what a run takes. There is no result
+    /// then.
+    ///
+    /// # Errors
+    /// What the runtime reports.
+    pub fn run_idle(&mut self) -> Result<(), SegmentError> {
+        self.has_result = false;
+        self.segmenter.run()
+    }
+
     /// Another score's anomaly map of the frame that was stepped last, without running the network again:
     /// f32 `[height, width]` as the segmentation's, NaN where that has no label. Allocates nothing once
     /// `anomaly` has the size.
@@ -215,6 +225,11 @@ impl Pipeline {
     /// As checked against the model.
     pub fn settings(&self) -> &PipelineSettings {
         &self.settings
+    }
+
+    /// What is never labelled, where something is.
+    pub fn mask(&self) -> Option<&Gray> {
+        self.mask.as_ref()
     }
 
     /// What the network runs on.

@@ -17,6 +17,7 @@ fn settings(edit: impl Fn(&mut PipelineSettings)) -> PipelineSettings {
         scoring: Scoring::new(Score::Discriminative, 1.0, Fitted::Nothing).unwrap(),
         threshold: -0.5,
         threshold_origin: "test".into(),
+        histogram: None,
         input_size: Size { width: 8, height: 8 },
         fit: Fit::Stretch,
         region: None,

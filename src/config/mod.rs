@@ -2,13 +2,15 @@
 //!
 //! [`Parameters`] are the node's ROS parameters and, for the walk of a frame, the desk tool's options: one
 //! list, one set of defaults, one set of checks. [`Parameters::settings`] holds them against a model and
-//! gives [`PipelineSettings`], in which nothing can be wrong any more. Knows nothing of ROS: parameters
-//! arrive as names and loose values.
+//! gives [`PipelineSettings`], in which nothing can be wrong any more; [`Parameters::node`] does so for what
+//! only the node reads. Knows nothing of ROS: parameters arrive as names and loose values.
 
+mod node;
 mod parameters;
 mod settings;
 
-pub use parameters::{DESCRIPTIONS, ParameterValue, Parameters, Publish};
+pub use node::NodeSettings;
+pub use parameters::{DESCRIPTIONS, DriftWatch, ImageFaults, ParameterValue, Parameters, Publish};
 pub use settings::{PipelineSettings, Provider, RuntimeSettings};
 
 use crate::frame::Size;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 #[allow(missing_docs)] // each field's sentence stands in DESCRIPTIONS
 pub struct Parameters {
     pub model: String,
+    pub autostart: bool,
     pub camera_topic: String,
     pub camera_info_topic: String,
     pub score: String,
@@ -24,9 +25,36 @@ pub struct Parameters {
     pub threads: i64,
     pub onnxruntime: String,
     pub latency_budget_ms: f64,
+    pub over_budget: String,
+    pub bad_stamps: String,
+    pub on_fault: String,
+    pub on_stuck: String,
+    pub stuck_after_s: f64,
     pub stale_after_s: f64,
     pub heatmap_range: f64,
+    pub image: ImageFaults,
+    pub drift: DriftWatch,
     pub publish: Publish,
+}
+
+/// When the camera's picture is said to be at fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // each field's sentence stands in DESCRIPTIONS
+pub struct ImageFaults {
+    pub frozen_after_s: f64,
+    pub black_share: f64,
+    pub bright_share: f64,
+    pub blocked_share: f64,
+}
+
+/// When the calibration is said not to describe the stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // each field's sentence stands in DESCRIPTIONS
+pub struct DriftWatch {
+    pub window_s: f64,
+    pub warn_psi: f64,
 }
 
 /// Which outputs exist. Those that do are still computed only while someone subscribes.
@@ -46,6 +74,7 @@ impl Default for Parameters {
     fn default() -> Self {
         Self {
             model: "models/camvid-lite0.yaml".into(),
+            autostart: true,
             camera_topic: "/camera/image_raw".into(),
             camera_info_topic: String::new(),
             score: "hybrid".into(),
@@ -60,10 +89,29 @@ impl Default for Parameters {
             threads: 0,
             onnxruntime: String::new(),
             latency_budget_ms: 0.0,
+            over_budget: "drop".into(),
+            bad_stamps: "arrival".into(),
+            on_fault: "silent".into(),
+            on_stuck: "exit".into(),
+            stuck_after_s: 5.0,
             stale_after_s: 1.0,
             heatmap_range: 5.0,
+            image: ImageFaults::default(),
+            drift: DriftWatch::default(),
             publish: Publish::default(),
         }
+    }
+}
+
+impl Default for ImageFaults {
+    fn default() -> Self {
+        Self { frozen_after_s: 2.0, black_share: 0.95, bright_share: 0.7, blocked_share: 0.8 }
+    }
+}
+
+impl Default for DriftWatch {
+    fn default() -> Self {
+        Self { window_s: 60.0, warn_psi: 0.25 }
     }
 }
 
@@ -81,8 +129,12 @@ impl Default for Publish {
 }
 
 /// One sentence a parameter, in the order they are declared; shown by `ros2 param describe`.
-pub const DESCRIPTIONS: [(&str, &str); 23] = [
+pub const DESCRIPTIONS: [(&str, &str); 35] = [
     ("model", "manifest of the model (models/NAME.yaml); its ONNX file lies beside it"),
+    (
+        "autostart",
+        "configure and activate at the start; false: wait for a lifecycle manager's ~/change_state",
+    ),
     ("camera_topic", "sensor_msgs/Image to segment"),
     ("camera_info_topic", "sensor_msgs/CameraInfo of that camera; empty: camera_info beside camera_topic"),
     (
@@ -94,7 +146,10 @@ pub const DESCRIPTIONS: [(&str, &str); 23] = [
         "threshold_override",
         "scores above it are unknown, in the score's unit; NaN: the manifest's calibration",
     ),
-    ("input_size", "network input WIDTHxHEIGHT; empty: the manifest's first"),
+    (
+        "input_size",
+        "network input WIDTHxHEIGHT; empty: the manifest's first; auto: the largest calibrated one that keeps latency_budget_ms",
+    ),
     ("fit", "how the image meets the input: stretch, letterbox (keep proportions, pad) or crop"),
     ("region", "part of the image to segment, x,y,width,height in camera pixels; empty: all of it"),
     ("mask", "PNG of the camera's size whose non-zero pixels (ego vehicle) are never labelled; empty: none"),
@@ -110,12 +165,38 @@ pub const DESCRIPTIONS: [(&str, &str); 23] = [
     ),
     (
         "latency_budget_ms",
-        "from image stamp to published labels, in milliseconds; frames already older are not begun, results older say so in frame_status; 0: none",
+        "from image stamp to published labels, in milliseconds; frames that cannot make it are not begun; 0: none",
     ),
+    (
+        "over_budget",
+        "what becomes of a result that missed the budget: drop, or flag (published, and its frame_status says so)",
+    ),
+    (
+        "bad_stamps",
+        "images whose stamp is zero or ahead of the clock: arrival (their age counts from when they came) or drop",
+    ),
+    (
+        "on_fault",
+        "what is published for an image that the network fails on: silent (nothing) or all_unknown (labels of K everywhere)",
+    ),
+    (
+        "on_stuck",
+        "what is done about a frame that is not finished: exit (code 1, for a supervisor) or all_unknown (labels of K everywhere for each image that comes meanwhile)",
+    ),
+    ("stuck_after_s", "seconds of work on one frame after which it is called stuck"),
     ("stale_after_s", "seconds without an image after which the camera is reported stale"),
     (
         "heatmap_range",
         "score distance from the threshold at which the heatmap's colours end, in the score's unit",
+    ),
+    ("image.frozen_after_s", "seconds of the very same picture after which it is reported frozen; 0: never"),
+    ("image.black_share", "share of dark pixels above which the picture is reported black; 0: never"),
+    ("image.bright_share", "share of white pixels above which it is reported over-exposed; 0: never"),
+    ("image.blocked_share", "share of it without texture above which it is reported blocked; 0: never"),
+    ("drift.window_s", "seconds of scores that are held against the calibration's histogram; 0: none"),
+    (
+        "drift.warn_psi",
+        "population stability index from which on the calibration is said not to describe the stream",
     ),
     ("publish.labels_compressed", "offer ~/labels/compressed (PNG)"),
     ("publish.labels_color", "offer ~/labels/color (rgb8)"),

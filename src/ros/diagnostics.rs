@@ -1,10 +1,11 @@
 //! Statuses to messages, and the timer that publishes them whether or not a frame comes.
 
+use super::camera::Arrived;
+use super::clock::Clock;
 use super::health::{Health, Status};
 use super::lock;
 use crate::latest::Latest;
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
-use r2r::sensor_msgs::msg::Image;
 use r2r::std_msgs::msg::Header;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -34,10 +35,10 @@ pub(super) fn array(
 pub(super) struct Sources {
     /// As statuses are named.
     pub(super) node: String,
-    pub(super) clock: Arc<Mutex<r2r::Clock>>,
+    pub(super) clock: Clock,
     pub(super) health: Arc<Mutex<Health>>,
     /// Counts what it replaced.
-    pub(super) slot: Arc<Latest<Image>>,
+    pub(super) slot: Arc<Latest<Arrived>>,
 }
 
 /// Publishes `/diagnostics` at 1 Hz until the control thread ends.
@@ -47,20 +48,14 @@ pub(super) async fn publish_forever(publisher: r2r::Publisher<DiagnosticArray>, 
     loop {
         ticks.tick().await;
         let Sources { node, clock, health, slot } = &sources;
-        let header = now(clock);
+        let header = clock.header();
         let message = {
             let health = lock(health);
             let statuses = health.statuses(Instant::now(), slot.replaced());
-            array(header, node, &health.camera().topic, statuses)
+            array(header, node, health.topic(), statuses)
         };
         if let Err(error) = publisher.publish(&message) {
             tracing::error!("diagnostics were not published: {error}");
         }
     }
-}
-
-/// A header that says now, in the node's clock.
-fn now(clock: &Mutex<r2r::Clock>) -> Header {
-    let now = lock(clock).get_now().unwrap_or_default();
-    Header { stamp: r2r::Clock::to_builtin_time(&now), frame_id: String::new() }
 }

@@ -4,23 +4,32 @@
 //! spin thread ──▶ stream ──▶ camera task ──▶ Latest ──▶ inference thread ──▶ publishers
 //!  (rcl wait)     (tokio)     counts          one slot    step, publish
 //!                                                            │ health
-//!                             diagnostics task, 1 Hz ◀───────┘
+//!                   diagnostics task, 1 Hz; watchdog, 4 Hz ◀─┘
 //! ```
-//! `node` wires it from what `arguments` and `parameters` say, `inference` is the loop of a frame, `convert`
-//! reads a message, `outputs` owns the publishers (`camera_info` scales one of them), `health` keeps the books
-//! that `diagnostics` publishes, `logging` speaks. tokio carries control; behind the middleware's own short
-//! queue an image waits in one slot only.
+//! `node` wires it from what `arguments` and `parameters` say, `lifecycle` hears what state is wanted and
+//! `supervisor` brings it about. `camera` fills the slot, `inference` is the loop of a frame, `convert` reads a
+//! message, `outputs` owns the publishers (`camera_info` scales one of them, `frame_status` words another), `safe`
+//! answers where no network does, `watchdog` notices one that does not come back. `health` keeps the books that
+//! `diagnostics` publishes, `clock` tells the time, `logging` speaks. tokio carries control; behind the
+//! middleware's own short queue an image waits in one slot only.
 
 mod arguments;
+mod camera;
 mod camera_info;
+mod clock;
 mod convert;
 mod diagnostics;
+mod frame_status;
 mod health;
 mod inference;
+mod lifecycle;
 mod logging;
 mod node;
 mod outputs;
 mod parameters;
+mod safe;
+mod supervisor;
+mod watchdog;
 
 pub use arguments::UsageError;
 pub use node::{NodeError, main};

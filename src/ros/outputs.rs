@@ -1,10 +1,14 @@
 //! The publishers. Each picture and map is computed only while someone subscribes, labels first.
 
+use super::camera::LatestInfo;
 use super::camera_info;
+use super::clock::Clock;
 use super::diagnostics;
-use super::health::{Status, Times};
+use super::health::{Health, Status, Times};
 use super::lock;
 use super::logging::Throttle;
+use super::safe::SafeState;
+use crate::budget::Policy;
 use crate::config::{Parameters, PipelineSettings};
 use crate::frame::{Frame, Size};
 use crate::images;
@@ -14,7 +18,7 @@ use crate::preprocess::geometry::Geometry;
 use crate::render::{self, Order};
 use r2r::diagnostic_msgs::msg::DiagnosticArray;
 use r2r::sensor_msgs::msg::{CameraInfo, CompressedImage, Image};
-use r2r::std_msgs::msg::{Float32, Header};
+use r2r::std_msgs::msg::{Float32, Header, Int32};
 use r2r::{Node, Publisher, PublisherUntyped, QosProfile, WrappedTypesupport};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -23,13 +27,6 @@ use std::time::Instant;
 /// of no use to anyone.
 fn qos() -> QosProfile {
     QosProfile::default().reliable().keep_last(2)
-}
-
-/// The newest camera info and where it comes from; written by its subscription.
-#[derive(Clone)]
-pub(super) struct LatestInfo {
-    pub(super) topic: String,
-    pub(super) newest: Arc<Mutex<Option<CameraInfo>>>,
 }
 
 /// A frame with its result: all that any output is made from.
@@ -104,6 +101,7 @@ pub(super) struct Outputs {
     camera_info: Option<(Output<CameraInfo>, LatestInfo)>,
     latency_ms: Output<Float32>,
     inference_ms: Output<Float32>,
+    input_height: Output<Int32>,
     /// Held for good: a transient_local message lives as long as its publisher.
     label_info: Option<PublisherUntyped>,
     /// The camera's picture for the overlay.
@@ -153,12 +151,27 @@ impl Outputs {
             camera_info,
             latency_ms: Output::new(node, "~/debug/latency_ms", Float32::default())?,
             inference_ms: Output::new(node, "~/debug/inference_ms", Float32::default())?,
+            input_height: Output::new(node, "~/debug/input_height", Int32::default())?,
             label_info: label_info(node)?,
             rgb: Vec::new(),
         })
     }
 
-    /// Class names and the threshold beside the labels, once, for every subscriber that ever comes.
+    /// What publishes labels where no network gives any.
+    pub(super) fn safe_state(&self, clock: Clock, budget: Policy, health: Arc<Mutex<Health>>) -> SafeState {
+        SafeState {
+            labels: self.labels.publisher.clone(),
+            frame_status: self.frame_status.as_ref().map(|output| output.publisher.clone()),
+            node_name: self.node_name.clone(),
+            hardware_id: self.hardware_id.clone(),
+            clock,
+            budget,
+            health,
+            meaning: Arc::default(),
+        }
+    }
+
+    /// Class names and the threshold beside the labels, for every subscriber that ever comes.
     pub(super) fn publish_label_info(&self, taxonomy: &Taxonomy, threshold: f32) {
         let Some(publisher) = &self.label_info else { return };
         let classes = (0..=taxonomy.unknown()).filter_map(|id| Some((id, taxonomy.name(id)?)));
@@ -203,12 +216,16 @@ impl Outputs {
                 diagnostics::array(of.header.clone(), &self.node_name, &self.hardware_id, [status()]);
             output.send();
         }
-        for (output, ms) in [(&mut self.latency_ms, times.latency), (&mut self.inference_ms, times.inference)]
-        {
+        let plotted = [(&mut self.latency_ms, times.latency), (&mut self.inference_ms, times.work.inference)];
+        for (output, ms) in plotted {
             if output.is_wanted() {
                 output.message.data = ms as f32;
                 output.send();
             }
+        }
+        if self.input_height.is_wanted() {
+            self.input_height.message.data = of.settings.input_size.height as i32;
+            self.input_height.send();
         }
         let Some((output, info)) = self.camera_info.as_mut() else { return Ok(()) };
         // The lock is not held over the publication: its other holder drains the camera as well.

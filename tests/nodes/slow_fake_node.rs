@@ -1,38 +1,123 @@
 //! The real node around a fake segmenter: what a camera sees of a network that is slow, fails or breaks.
 //!
 //! Set by environment variables, since the node's parameters are the product's:
-//! `OPEN_SET_FAKE_DELAY_MS`, `OPEN_SET_FAKE_FAIL_EVERY`, `OPEN_SET_FAKE_NAN_SHARE`.
+//! `OPEN_SET_FAKE_DELAY_MS`, `OPEN_SET_FAKE_FAIL_EVERY`, `OPEN_SET_FAKE_NAN_SHARE`, and two files:
+//! `OPEN_SET_FAKE_LOAD` says how many times the delay a run takes now; while `OPEN_SET_FAKE_BROKEN` is there, runs
+//! fail, the sessions that ran stay broken for good, and no new ones can be made.
+//!
+//! With `input_size` auto it has two sizes; a run at the smaller takes a quarter of the time.
 
-use open_set::assemble::{AssembleError, Assembly, Identity};
+use open_set::assemble::{AssembleError, Assembly, Builder, Identity};
 use open_set::config::{ConfigError, Parameters, PipelineSettings};
 use open_set::frame::Size;
 use open_set::labels::{Class, Taxonomy};
 use open_set::model::InputSpec;
 use open_set::pipeline::Pipeline;
-use open_set::score::{Fitted, Score, Scoring};
+use open_set::score::{Fitted, Logits, Score, Scoring};
 use open_set::segmenter::fake::FakeSegmenter;
+use open_set::segmenter::{SegmentError, Segmenter};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 const CLASSES: [&str; 3] = ["low", "mid", "high"];
+
+/// With the threshold of each.
+const SIZES: [(Size, f32); 2] =
+    [(Size { width: 64, height: 48 }, -0.5), (Size { width: 32, height: 24 }, -0.25)];
 
 fn variable(name: &str) -> f64 {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(0.0)
 }
 
-fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
-    let size = Size { width: 64, height: 48 };
-    let segmenter = FakeSegmenter::new(size, 4, CLASSES.len())
-        .with_delay(Duration::from_secs_f64(variable("OPEN_SET_FAKE_DELAY_MS") / 1e3))
+fn file(name: &str) -> PathBuf {
+    std::env::var_os(name).map(PathBuf::from).unwrap_or_default()
+}
+
+/// Whether the device is gone.
+fn check_device() -> Result<(), SegmentError> {
+    if file("OPEN_SET_FAKE_BROKEN").exists() {
+        let (provider, reason) = ("fake".into(), "the device is gone".into());
+        return Err(SegmentError::Provider { provider, reason });
+    }
+    Ok(())
+}
+
+/// A fake on a machine that has other things to do, and that may lose its device.
+struct Loaded {
+    fake: FakeSegmenter,
+    delay_s: f64,
+    load: PathBuf,
+    is_broken: bool,
+}
+
+impl Loaded {
+    fn load(&self) -> f64 {
+        std::fs::read_to_string(&self.load).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(1.0)
+    }
+}
+
+impl Segmenter for Loaded {
+    fn provider(&self) -> &str {
+        self.fake.provider()
+    }
+
+    fn input_size(&self) -> Size {
+        self.fake.input_size()
+    }
+
+    fn input(&mut self) -> &mut [f32] {
+        self.fake.input()
+    }
+
+    fn run(&mut self) -> Result<(), SegmentError> {
+        std::thread::sleep(Duration::from_secs_f64(self.delay_s * self.load()));
+        self.is_broken |= check_device().is_err();
+        if self.is_broken {
+            return Err(SegmentError::Run("the device was lost".into()));
+        }
+        self.fake.run()
+    }
+
+    fn logits(&self) -> Logits<'_> {
+        self.fake.logits()
+    }
+
+    fn dataset_logits(&self) -> Option<Logits<'_>> {
+        self.fake.dataset_logits()
+    }
+}
+
+fn load(parameters: &Parameters) -> Result<Builder, AssembleError> {
+    let parameters = parameters.clone();
+    Ok(Arc::new(move || {
+        check_device()?;
+        let sizes = if parameters.input_size == "auto" { &SIZES[..] } else { &SIZES[..1] };
+        let made = sizes.iter().map(|(size, threshold)| assemble_at(&parameters, *size, *threshold));
+        made.collect::<Result<Vec<_>, AssembleError>>()
+    }))
+}
+
+fn assemble_at(parameters: &Parameters, size: Size, threshold: f32) -> Result<Assembly, AssembleError> {
+    let fake = FakeSegmenter::new(size, 4, CLASSES.len())
         .failing_every(variable("OPEN_SET_FAKE_FAIL_EVERY") as u64)
         .with_nan_share(variable("OPEN_SET_FAKE_NAN_SHARE"));
+    let share = (size.width * size.height) as f64 / (SIZES[0].0.width * SIZES[0].0.height) as f64;
+    let segmenter = Loaded {
+        fake,
+        delay_s: variable("OPEN_SET_FAKE_DELAY_MS") / 1e3 * share,
+        load: file("OPEN_SET_FAKE_LOAD"),
+        is_broken: false,
+    };
     let (fit, output_size) = parameters.layout()?;
     let scoring = Scoring::new(Score::Discriminative, 1.0, Fitted::Nothing)
         .map_err(|source| ConfigError::Scoring { model: "fake".into(), source })?;
     let settings = PipelineSettings {
         scoring,
-        threshold: -0.5,
+        threshold,
         threshold_origin: "fake".into(),
+        histogram: None,
         input_size: size,
         fit,
         region: None,
@@ -51,5 +136,5 @@ fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
 }
 
 fn main() -> ExitCode {
-    open_set::ros::main(assemble)
+    open_set::ros::main(load)
 }

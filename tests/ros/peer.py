@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Float32
+from std_msgs.msg import Float32, Int32
 from vision_msgs.msg import LabelInfo
 
 from program import PATIENCE_S
@@ -27,6 +27,7 @@ OUTPUTS = {
     "camera_info": CameraInfo,
     "debug/latency_ms": Float32,
     "debug/inference_ms": Float32,
+    "debug/input_height": Int32,
 }
 RELIABLE = QoSProfile(depth=100)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -46,6 +47,12 @@ def as_status(message):
     return SimpleNamespace(
         name=message.name, level=LEVELS[message.level], message=message.message, values=values
     )
+
+
+def balanced(status):
+    """All that came in went one of the ways there are; at rest nothing is in flight."""
+    n = {k.removeprefix("frames_"): int(v) for k, v in status.values.items() if k.startswith("frames_")}
+    return n.pop("in") == sum(n.values())
 
 
 class Peer:
@@ -119,7 +126,7 @@ class Peer:
         return self.until(answers, f"answered on {', '.join(topics)}", lambda: self.camera.publish(image))
 
     def status(self, task):
-        """The latest of `camera`, `inference` or `latency` in /diagnostics, if one came."""
+        """The latest of `camera`, `inference`, `latency`, `image` or `drift` in /diagnostics, if one came."""
         return self._statuses.get(task)
 
     def until_status(self, task, true, what, doing=None, every=0.1):
