@@ -63,8 +63,10 @@ train: ## the shipped model from its settings, into target/train/camvid-lite0; D
 	out=target/train/camvid-lite0
 	resume=(); [[ ! -e $$out/run/last.safetensors ]] || resume=(--resume)
 	target/release/open-set-train run config/train/camvid-lite0.yaml --data "$(DATA)" --run $$out/run "$${resume[@]}"
-	for phase in closed-set deepen; do # before open-set training and after: make results tells both
-	    target/release/open-set-train export $$out/run/$$phase.safetensors --out $$out/$$phase/camvid-lite0
+	for checkpoint in $$out/run/*.safetensors; do # what each phase ended with: make results tells them all
+	    phase=$$(basename "$$checkpoint" .safetensors)
+	    [[ $$phase == last || $$phase == best-* ]] || \
+	        target/release/open-set-train export "$$checkpoint" --out "$$out/$$phase/camvid-lite0" --force
 	done
 
 bench: build ## latency of the node; rankings and components beside scikit-learn and scipy

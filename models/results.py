@@ -7,8 +7,8 @@ DATA holds camvid/ (train, val and test, each with images/ and labels/) and camv
 usr/share/tuxpaint/stamps of Debian's package tuxpaint-stamps-default (apt-get download, dpkg -x): the objects that
 heldout_stamps.txt names are taken from it, none of which the model was trained with.
 
-TRAIN is where `make train` worked, target/train/camvid-lite0: its closed-set model is judged too, its log tells the
-times. The sheet of overlays is written beside the model.
+TRAIN is where `make train` worked, target/train/camvid-lite0: the model that each phase ended with is judged too, the
+log tells the times. The sheet of overlays is written beside the model.
 
 --calibrate first fits statistics on camvid train and chooses the thresholds, and writes both into the manifest.
 """
@@ -79,18 +79,22 @@ def main():
     page.write_text(head + BEGIN + text + END + rest.split(END)[1])
 
 
-def trained(tool, train, camvid, static, after):
+def trained(tool, train, camvid, static, last):
     """How the model came about, where `make train` left it; without that, as the page has it."""
-    if (train / "run/deepen.safetensors").exists():
-        return [TRAINED[0] + training(train), phases(closed_set_only(tool, train, camvid, static), after) + TRAINED[1]]
+    log = train / "run/log.jsonl"
+    steps = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    names = list(dict.fromkeys(line["phase"] for line in steps))
+    if names and all((train / name / "camvid-lite0.yaml").exists() for name in names):
+        judged = {name: phase(tool, train / name, camvid, static) for name in names[:-1]} | {names[-1]: last}
+        return [TRAINED[0] + training(steps, names), phases(judged) + TRAINED[1]]
     print(f"skipped: the tables of the training stay as they are, {train} holds no finished one", file=sys.stderr)
     page = (HERE / "README.md").read_text()
     return [TRAINED[0] + page.split(TRAINED[0])[1].split(TRAINED[1])[0] + TRAINED[1]] if TRAINED[0] in page else []
 
 
-def closed_set_only(tool, train, camvid, static):
-    """What is said of the closed-set model, whose dataset head nobody trained."""
-    model = ["--model", train / "closed-set/camvid-lite0.yaml"]
+def phase(tool, folder, camvid, static):
+    """What is said of the model that a phase ended with."""
+    model = ["--model", folder / "camvid-lite0.yaml"]
     closed = tool.json("evaluate", "--dataset", "camvid", "--root", camvid, "--split", "test", *model)
     return closed, scores([tool.json("evaluate", "--dataset", "folder", "--root", static, "--score", "all", *model)])
 
@@ -156,10 +160,9 @@ CamVid (Brostow, Fauqueur, Cipolla, 2009) with objects pasted in.
 """
 
 
-def training(train):
-    lines = [json.loads(line) for line in (train / "run/log.jsonl").read_text().splitlines()]
+def training(lines, names):
     rows = []
-    for phase in dict.fromkeys(line["phase"] for line in lines):
+    for phase in names:
         steps = {line["step"]: line for line in lines if line["phase"] == phase and "loss" in line}
         last = [line["validation"] for line in lines if line["phase"] == phase and "validation" in line][-1]
         seconds, begin = 0.0, 0
@@ -174,16 +177,16 @@ def training(train):
             "trained with pasted into 50 frames of it.\n\n" + table(head, rows))
 
 
-def phases(before, after):
+def phases(models):
     rows = []
-    for name, (closed, judged) in [("the closed-set phase", before), ("all phases", after)]:
+    for name, (closed, judged) in models.items():
         by = {s["score"]: s for s in judged}
         rows.append([name, percent(closed["miou"]), *(f"{percent(by[s]['ap'])} / {percent(by[s]['fpr95'])}" for s in COMPARED)])
     for name, *figures in YARDSTICK:
         rows.append([name, *figures])
     head = ["after", "CamVid test mIoU", *COMPARED]
-    return ("### Before and after open-set training\n\nAP / FPR95 on camvid-static. Before the open-set phase nobody has "
-            "trained the dataset head yet.\n\n" + table(head, rows))
+    return ("### Before and after open-set training\n\nAP / FPR95 on camvid-static; the last phase ends with the shipped "
+            "model. Before the open-set phase nobody has trained the dataset head yet.\n\n" + table(head, rows))
 
 
 def closed_set(report):
