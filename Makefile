@@ -54,7 +54,7 @@ test: ## the core alone, the whole crate, then the programs from outside
 	    exit 1
 	fi
 
-# An hour and a half on two cores; a run that was stopped goes on with the same command.
+# Two hours on two cores; a run that was stopped goes on with the same command.
 train: ## the shipped model from its settings, into target/train/camvid-lite0; DATA=folder of camvid/ and cutouts/
 	@[[ -n "$(DATA)" ]] || { echo "make train DATA=folder of camvid/ and cutouts/" >&2; exit 2; }
 	setup/setup.sh train weights
