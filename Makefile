@@ -4,13 +4,23 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test train bench bench-train results lint doc docker-check clean-prefix
+.PHONY: help setup build demo test train train-syn ablation bench bench-train results lint doc docker-check clean-prefix
 
 # Both programs of the vehicle: the node, and the tool for the desk. The trainer is built apart from them, so that
 # neither is linked to libtorch.
 FEATURES := --features node,desk
 TRAINER := --no-default-features --features train
 PYTHON_HERE := .prefix/bin/python
+# The checkpoint that ends the closed-set training of `make train`: what is trained further begins with it.
+CLOSED ?= target/train/camvid-lite0/run/frames.safetensors
+# exported OUT,NAME: a model of what each phase of a run ended with; make results tells them all.
+define exported
+for checkpoint in $(1)/run/*.safetensors; do
+    phase=$$(basename "$$checkpoint" .safetensors)
+    [[ $$phase == last || $$phase == best-* ]] || \
+        target/release/open-set-train export "$$checkpoint" --out "$(1)/$$phase/$(2)" --force
+done
+endef
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,11 +73,41 @@ train: ## the shipped model from its settings, into target/train/camvid-lite0; D
 	out=target/train/camvid-lite0
 	resume=(); [[ ! -e $$out/run/last.safetensors ]] || resume=(--resume)
 	target/release/open-set-train run config/train/camvid-lite0.yaml --data "$(DATA)" --run $$out/run "$${resume[@]}"
-	for checkpoint in $$out/run/*.safetensors; do # what each phase ended with: make results tells them all
-	    phase=$$(basename "$$checkpoint" .safetensors)
-	    [[ $$phase == last || $$phase == best-* ]] || \
-	        target/release/open-set-train export "$$checkpoint" --out "$$out/$$phase/camvid-lite0" --force
-	done
+	$(call exported,$$out,camvid-lite0)
+
+# Forty minutes, and ten more for the flow, which the ablation begins with too. With SEED=8 the same by another seed.
+train-syn: ## the shipped model without real negatives, from CLOSED, into target/train/camvid-lite0-syn; DATA=folder of camvid/ and cutouts/
+	@[[ -n "$(DATA)" ]] || { echo "make train-syn DATA=folder of camvid/ and cutouts/" >&2; exit 2; }
+	setup/setup.sh train
+	. .prefix/env.sh
+	cargo build --release --locked $(TRAINER) --bins
+	flow=target/train/flow
+	if [[ ! -e $$flow/flow.safetensors ]]; then
+	    resume=(); [[ ! -e $$flow/last.safetensors ]] || resume=(--resume)
+	    target/release/open-set-train flow pretrain config/train/flow-small.yaml --data "$(DATA)" --run $$flow "$${resume[@]}"
+	fi
+	out=target/train/camvid-lite0-syn$(if $(SEED),-$(SEED))
+	settings=config/train/camvid-lite0-syn.yaml
+	if [[ -n "$(SEED)" ]]; then
+	    mkdir -p $$out
+	    sed 's/^seed: .*/seed: $(SEED)/' $$settings >$$out/settings.yaml
+	    settings=$$out/settings.yaml
+	fi
+	begin=(--init "$(CLOSED)" --phase open-set); [[ ! -e $$out/run/last.safetensors ]] || begin=(--resume)
+	target/release/open-set-train run $$settings --data "$(DATA)" --run $$out/run "$${begin[@]}"
+	target/release/open-set-train export "$(CLOSED)" --out $$out/begin/camvid-lite0-syn --force
+	$(call exported,$$out,camvid-lite0-syn)
+	target/release/open-set-train flow samples $$out/run/deepen.safetensors --out $$out/samples.png
+	target/release/open-set-train flow bpd $$out/run/deepen.safetensors --dataset camvid --root "$(DATA)/camvid" \
+	    --split val --frames 20 | tee $$out/bpd.txt
+
+# Two hours and a half on two cores; a row that was stopped goes on with the same command, and one that is done stays.
+ablation: build ## what negatives are worth, from CLOSED, into models/README.md; DATA=folder of camvid/, camvid-static/ and cutouts/
+	@[[ -n "$(DATA)" ]] || { echo "make ablation DATA=folder of camvid/, camvid-static/ and cutouts/" >&2; exit 2; }
+	setup/setup.sh train plots
+	. .prefix/env.sh
+	cargo build --release --locked $(TRAINER) --bins
+	$(PYTHON_HERE) models/ablation.py --data "$(DATA)" --closed-set "$(CLOSED)" $(ABLATION)
 
 bench: build ## latency of the node; rankings and components beside scikit-learn and scipy
 	@. .prefix/env.sh
@@ -82,7 +122,7 @@ bench-train: ## a training step beside Python PyTorch's; PYTHON_WITH_TORCH=a Pyt
 	cargo build --release --locked $(TRAINER) --bins
 	$(PYTHON_HERE) benches/training.py $(BENCH)
 
-results: build ## the figures of models/README.md; DATA=folder of camvid/ and camvid-static/, STAMPS=folder of stamps
+results: build ## the figures of models/README.md; DATA=folder of camvid/ and camvid-static/, STAMPS=folder of stamps, RESULTS="--model ..." of another model
 	@. .prefix/env.sh
 	$(PYTHON_HERE) models/results.py --data "$(DATA)" --stamps "$(STAMPS)" $(RESULTS)
 

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Makes the figures of models/README.md, every one by open-set, on data that is not part of the project.
 
-    models/results.py --data DATA --stamps STAMPS [--train TRAIN] [--calibrate]
+    models/results.py --data DATA --stamps STAMPS [--model MODEL] [--train TRAIN] [--calibrate]
 
 DATA holds camvid/ (train, val and test, each with images/ and labels/) and camvid-static/. STAMPS is the folder
 usr/share/tuxpaint/stamps of Debian's package tuxpaint-stamps-default (apt-get download, dpkg -x): the objects that
 heldout_stamps.txt names are taken from it, none of which the model was trained with.
 
-TRAIN is where `make train` worked, target/train/camvid-lite0: the model that each phase ended with is judged too, the
-log tells the times. The sheet of overlays is written beside the model.
+MODEL is camvid-lite0.yaml beside this, or camvid-lite0-syn.yaml: each has a part of the page. TRAIN is where it was
+trained, target/train/NAME: its log tells the times, and what each phase ended with is judged too; so is the same training
+by other seeds, in target/train/NAME-SEED. Sheets of overlays and samples are written beside the model.
 
 --calibrate first fits statistics on camvid train and chooses the thresholds, and writes both into the manifest.
 """
@@ -16,13 +17,15 @@ log tells the times. The sheet of overlays is written beside the model.
 import argparse
 import json
 import shutil
+import statistics
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TRAINED = "<!-- the training -->\n", "<!-- end of the training -->\n"
-BEGIN, END = "<!-- results: made by models/results.py -->\n", "<!-- end of results -->\n"
+REAL = "camvid-lite0"
 CALIBRATED = ["hybrid", "generative", "discriminative"]
 COMPARED = ["hybrid", "generative", "discriminative", "max-logit", "msp"]
 # The same network trained for 35 + 15 minutes in Python PyTorch, judged by scikit-learn: what this one has to beat.
@@ -36,12 +39,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--stamps", type=Path, required=True)
-    parser.add_argument("--train", type=Path, default=HERE.parent / "target/train/camvid-lite0")
+    parser.add_argument("--train", type=Path)
     parser.add_argument("--out", type=Path, default=HERE.parent / "target/results")
-    parser.add_argument("--model", type=Path, default=HERE / "camvid-lite0.yaml")
+    parser.add_argument("--model", type=Path, default=HERE / f"{REAL}.yaml")
     parser.add_argument("--bin", type=Path, default=HERE.parent / "target/release/open-set")
     parser.add_argument("--calibrate", action="store_true")
     args = parser.parse_args()
+    name = args.model.stem
+    train = args.train or HERE.parent / "target/train" / name
     tool = Tool(args)
     camvid, static, pasted = args.data / "camvid", args.data / "camvid-static", args.out / "camvid-test-static"
     test = ["--dataset", "folder", "--root", pasted]
@@ -70,36 +75,58 @@ def main():
                                         chosen["calibration"]["threshold"]))
                 for how, chosen in [("conformal, α = 0.1", conformal), ("empirical, 90 % TPR", empirical)]]
 
-    overlays(tool, static, args.out / "overlays")
-    text = "\n".join([*trained(tool, args.train, camvid, static, (closed, scores(all_judged))), SHEET, closed_set(closed),
-                      across(judged, scores(all_judged)), two_fold(folds, scores(all_folds)), promises(promised),
-                      speed([closed, judged, folds])])
+    overlays(tool, name, static, args.out / "overlays")
     page = HERE / "README.md"
-    head, rest = page.read_text().split(BEGIN)
-    page.write_text(head + BEGIN + text + END + rest.split(END)[1])
+    begin, end = f"<!-- results of {name}: made by models/results.py -->\n", f"<!-- end of results of {name} -->\n"
+    head, rest = page.read_text().split(begin)
+    old, tail = rest.split(end)
+    made = trained(tool, name, train, camvid, static, (closed, scores(all_judged)), old)
+    text = "\n".join([*made, SHEET.format(name=name), closed_set(closed), across(judged, scores(all_judged)),
+                      two_fold(folds, scores(all_folds)), promises(promised), speed([closed, judged, folds])])
+    page.write_text(head + begin + text + end + tail)
 
 
-def trained(tool, train, camvid, static, last):
-    """How the model came about, where `make train` left it; without that, as the page has it."""
+def trained(tool, name, train, camvid, static, shipped, page):
+    """How the model came about, where it was trained; without that, as the page has it."""
     log = train / "run/log.jsonl"
     steps = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     names = list(dict.fromkeys(line["phase"] for line in steps))
-    if names and all((train / name / "camvid-lite0.yaml").exists() for name in names):
-        judged = {name: phase(tool, train / name, camvid, static) for name in names[:-1]} | {names[-1]: last}
-        return [TRAINED[0] + training(steps, names), phases(judged) + TRAINED[1]]
+    exports = {phase: train / phase / f"{name}.yaml" for phase in names}
+    if names and all(export.exists() for export in exports.values()):
+        def of(model):
+            return judged_too(tool, model, camvid, static)
+
+        begin, last = train / f"begin/{name}.yaml", names[-1]
+        rows = [("*before*", *of(begin))] if begin.exists() else []
+        rows += [(phase, *of(exports[phase])) for phase in names[:-1]] + [(last, *shipped)]
+        seeds = sorted(train.parent.glob(f"{name}-[0-9]*/{last}/{name}.yaml"))
+        others = [(f"{last}, seed {model.parent.parent.name.rsplit('-', 1)[1]}", *of(model)) for model in seeds]
+        real = [] if name == REAL else [(f"*{REAL}, with real negatives*", *of(HERE / f"{REAL}.yaml"))]
+        compared = phases(rows + others + real, YARDSTICK if name == REAL else [])
+        return [TRAINED[0] + training(steps, names), compared + spread([shipped, *(o[1:] for o in others)]) +
+                samples(train, name) + TRAINED[1]]
     print(f"skipped: the tables of the training stay as they are, {train} holds no finished one", file=sys.stderr)
-    page = (HERE / "README.md").read_text()
     return [TRAINED[0] + page.split(TRAINED[0])[1].split(TRAINED[1])[0] + TRAINED[1]] if TRAINED[0] in page else []
 
 
-def phase(tool, folder, camvid, static):
-    """What is said of the model that a phase ended with."""
-    model = ["--model", folder / "camvid-lite0.yaml"]
+def judged_too(tool, model, camvid, static):
+    """What is said of another model than the shipped one."""
+    model = ["--model", model]
     closed = tool.json("evaluate", "--dataset", "camvid", "--root", camvid, "--split", "test", *model)
     return closed, scores([tool.json("evaluate", "--dataset", "folder", "--root", static, "--score", "all", *model)])
 
 
-def overlays(tool, static, folder):
+def samples(train, name):
+    """What a flow makes that was trained along, and how well it knows pictures, where `make train-syn` left that."""
+    if not (train / "samples.png").exists():
+        return ""
+    shutil.copy(train / "samples.png", HERE / f"{name}-samples.png")
+    return (f"\n### Samples of its flow\n\n![rows of generated patches]({name}-samples.png)\n\nPatches of 32, 64 and 104 "
+            "pixels a side, as the flow makes them at the end of the training (Fig. 6). What it says of frames of CamVid val:\n\n"
+            + textwrap.indent((train / "bpd.txt").read_text(), "    "))
+
+
+def overlays(tool, name, static, folder):
     """Six frames of camvid-static, evenly spread over those with anomalies, as `segment` shows them."""
     from PIL import Image
 
@@ -115,7 +142,7 @@ def overlays(tool, static, folder):
     sheet = Image.new("RGB", (3 * width, 2 * height))
     for i, tile in enumerate(tiles):
         sheet.paste(tile, (i % 3 * width, i // 3 * height))
-    sheet.save(HERE / "camvid-lite0-overlays.jpg", quality=85)
+    sheet.save(HERE / f"{name}-overlays.jpg", quality=85)
 
 
 class Tool:
@@ -153,7 +180,7 @@ def table(head, rows):
 
 SHEET = """### Six frames of camvid-static
 
-![six street scenes with foreign objects, labels drawn over them](camvid-lite0-overlays.jpg)
+![six street scenes with foreign objects, labels drawn over them]({name}-overlays.jpg)
 
 Classes in the Cityscapes colours; unknown, at the shipped threshold, in the colour of the overlay's own legend. Frames of
 CamVid (Brostow, Fauqueur, Cipolla, 2009) with objects pasted in.
@@ -177,16 +204,23 @@ def training(lines, names):
             "trained with pasted into 50 frames of it.\n\n" + table(head, rows))
 
 
-def phases(models):
-    rows = []
-    for name, (closed, judged) in models.items():
+def phases(rows, others):
+    body = []
+    for name, closed, judged in rows:
         by = {s["score"]: s for s in judged}
-        rows.append([name, percent(closed["miou"]), *(f"{percent(by[s]['ap'])} / {percent(by[s]['fpr95'])}" for s in COMPARED)])
-    for name, *figures in YARDSTICK:
-        rows.append([name, *figures])
+        body.append([name, percent(closed["miou"]), *(f"{percent(by[s]['ap'])} / {percent(by[s]['fpr95'])}" for s in COMPARED)])
     head = ["after", "CamVid test mIoU", *COMPARED]
     return ("### Before and after open-set training\n\nAP / FPR95 on camvid-static; the last phase ends with the shipped "
-            "model. Before the open-set phase nobody has trained the dataset head yet.\n\n" + table(head, rows))
+            "model. Before the open-set phase nobody has trained the dataset head yet.\n\n" + table(head, [*body, *others]))
+
+
+def spread(trainings):
+    """Of the same training by several seeds."""
+    aps = [score["ap"] for _, judged in trainings for score in judged if score["score"] == "hybrid"]
+    if len(aps) < 2:
+        return ""
+    return (f"\nHybrid AP of {len(aps)} seeds: {percent(statistics.mean(aps))} ± {percent(statistics.stdev(aps))}, mean and "
+            "standard deviation.\n")
 
 
 def closed_set(report):

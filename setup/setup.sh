@@ -13,6 +13,7 @@
 #   setup/setup.sh demo                  the demo's photos too
 #   setup/setup.sh train                 libtorch too (half a gigabyte), for the trainer
 #   setup/setup.sh train weights         and the ImageNet weights that training starts from
+#   setup/setup.sh plots                 Matplotlib, for the plots of models/README.md
 set -euo pipefail
 
 readonly CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -290,7 +291,8 @@ main() {
             demo) install_wheels demo "street photos for the demo" --no-deps ;;
             train) libtorch ;;
             weights) weights ;;
-            *) die "setup knows no '$extra'" "it knows: demo, train, weights" ;;
+            plots) install_wheels plots "Matplotlib, for plots" ;;
+            *) die "setup knows no '$extra'" "it knows: demo, train, weights, plots" ;;
         esac
     done
     say "ready: . .prefix/env.sh"

@@ -57,6 +57,8 @@ pub mod labels;
 pub mod latest;
 pub mod metrics;
 pub mod model;
+#[cfg(any(feature = "desk", feature = "train"))]
+mod npy;
 pub mod pipeline;
 pub mod preprocess;
 pub mod render;

@@ -16,7 +16,6 @@ mod figures;
 mod fit;
 mod inputs;
 mod metrics;
-mod npy;
 mod outputs;
 mod progress;
 mod segment;

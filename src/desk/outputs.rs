@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::npy;
 use crate::frame::Size;
 use crate::images::{self, ImagesError, Rgb};
 use crate::labels::Taxonomy;
+use crate::npy;
 use crate::pipeline::Pipeline;
 use crate::render::{self, Order};
 

@@ -4,13 +4,16 @@
 //! writes what the node reads: ONNX and a manifest. libtorch is named in this folder only.
 //!
 //! # Modules, in reading order
-//! [`settings`] ▸ [`scene`], `cache`, [`damage`] ▸ [`negatives`] ▸ [`data`] ▸ [`model`] ▸ [`losses`] ▸ [`optimizer`] ▸ [`run`] ▸ [`export`] ▸ [`toy`] ▸ [`cli`], [`memory`]
+//! [`settings`] ▸ [`scene`], `cache`, [`damage`] ▸ [`negatives`] ▸ [`data`] ▸ [`model`] ▸ [`losses`] ▸ [`optimizer`] ▸ [`flow`] ▸ [`generator`] ▸ [`run`] ▸ [`detector`] ▸ [`export`] ▸ [`toy`] ▸ [`cli`], [`memory`]
 
 mod cache;
 pub mod cli;
 pub mod damage;
 pub mod data;
+pub mod detector;
 pub mod export;
+pub mod flow;
+pub mod generator;
 pub mod losses;
 pub mod memory;
 pub mod model;

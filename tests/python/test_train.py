@@ -7,7 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tiny import BIN, RUNTIME
 
@@ -269,3 +271,61 @@ def test_a_torchscript_module_is_trained_and_its_head_reaches_onnx(three, tmp_pa
     done = train("attach-head", tmp_path / "head.yaml", "--model", OUTSIDE / "script_single.pt", "--data", three,
                  "--run", tmp_path / "single", "--out", tmp_path / "single/model", code=2)
     assert "pre_logits" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def synthetic(data, tmp_path_factory):
+    """The whole of config/train/smoke-syn.yaml: a flow, a segmenter, and both together."""
+    out = tmp_path_factory.mktemp("synthetic")
+    train("run", CHECKOUT / "config/train/smoke-syn.yaml", "--data", data, "--run", out)
+    return out
+
+
+def test_a_segmenter_learns_from_what_a_flow_makes(synthetic):
+    lines = log(synthetic)
+    bits = [line["terms"]["bits_per_dimension"] for line in lines if line["phase"] == "flow"]
+    assert bits[-1] < bits[0] - 0.5
+    joint = [line["terms"] for line in lines if line["phase"] == "open-set" and "terms" in line]
+    assert {"bits_per_dimension", "jensen_shannon", "class", "dataset_out"} <= joint[-1].keys()
+    assert joint[-1]["dataset_out"] < joint[0]["dataset_out"]
+    found = [line["validation"] for line in lines if "validation" in line]
+    hybrid = found[-1]["anomalies"][0]
+    # Things that neither the segmenter nor the flow has seen; by chance the AP is about 0.05.
+    assert hybrid["score"] == "hybrid" and hybrid["ap"] > 0.2 and found[-1]["closed_set"]["miou"] > 0.8
+
+
+def test_the_flow_shows_and_measures_itself(synthetic, smoke, data, tmp_path):
+    checkpoint = synthetic / "open-set.safetensors"
+    told = train("flow", "samples", checkpoint, "--out", tmp_path / "grid.png", "--sides", 16, 32, "--count", 3)
+    assert told.stdout.strip() == str(tmp_path / "grid.png")
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.size == (3 * 36 + 4, 16 + 32 + 3 * 4) and len(grid.getcolors(1 << 20)) > 100
+    told = train("flow", "bpd", checkpoint, "--dataset", "folder", "--root", data / "val", "--tile", 40)
+    bits = float(told.stdout.split()[0])
+    assert 0 < bits < 8, told.stdout
+    assert "144 tiles of 12 images" in told.stdout
+    assert float(told.stdout.splitlines()[1].split("within ")[1].split()[0]) <= 1e-4, told.stdout
+
+    one = SMOKE.read_text().replace("open-set", "other")
+    (tmp_path / "plain.yaml").write_text(one)
+    refused = train("flow", "pretrain", tmp_path / "plain.yaml", "--data", data, "--run", tmp_path / "no", code=2)
+    assert "phase closed-set has another objective than generator" in refused.stderr
+    refused = train("flow", "samples", smoke[0] / "run/open-set.safetensors", code=2)
+    assert "of a run without a flow" in refused.stderr
+
+
+def test_a_density_of_pre_logits_gives_scores_that_metrics_judges(synthetic, data, tmp_path):
+    train("flow", "detector", synthetic / "open-set.safetensors", "--data", data, "--images", data / "val/images",
+          "--out", tmp_path, "--steps", 30, "--modules", 2)
+    names = sorted(path.stem for path in (data / "val/images").iterdir())
+    for kind in ["generative", "hybrid"]:
+        assert sorted(path.stem for path in (tmp_path / kind).iterdir()) == names
+    labels = tmp_path / "ood"
+    labels.mkdir()
+    for name in names:
+        truth = np.asarray(Image.open(data / f"val/labels/{name}.png"))
+        Image.fromarray((truth == 4).astype(np.uint8)).save(labels / f"{name}.png")
+    judge = [BIN / "open-set", "metrics", "--scores", tmp_path / "hybrid", "--labels", labels, "--json"]
+    done = subprocess.run([str(word) for word in judge], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 0 < json.loads(done.stdout)["ap"] <= 1

@@ -10,7 +10,7 @@ use crate::model::InputSizeEntry;
 use crate::train::export::attach::{AttachedNetwork, HeadInfo, TrunkInfo};
 use crate::train::model::Network;
 use crate::train::model::script::ScriptNetwork;
-use crate::train::run::{Ending, Report, Start, Stop, run as train};
+use crate::train::run::{Ending, Report, Start, Stop, Trained, run as train};
 use crate::train::settings::{Settings, Written};
 
 #[derive(Debug, clap::Args)]
@@ -128,7 +128,7 @@ fn train_it(args: &Args, written: &Written, network: &dyn Network) -> anyhow::Re
     let (Some(data), Some(folder)) = (&args.data, &args.run) else { bail!("--data and --run are missing") };
     let start = if args.resume { Start::Resume } else { Start::New { pretrained: None } };
     let stop = Stop::on_signals().context("no handler for SIGINT and SIGTERM")?;
-    let report = train(written, network, data, folder, &start, &stop)?;
+    let report = train(written, &Trained::alone(network), data, folder, &start, &stop)?;
     tell(&report);
     Ok(report)
 }

@@ -4,6 +4,7 @@
 
 mod attach;
 mod export;
+mod flow;
 mod training;
 
 use std::path::PathBuf;
@@ -40,6 +41,9 @@ enum Command {
     /// PyTorch has exported it to ONNX, --head attaches that head. The settings are those of a run without
     /// model.network; classes and normalisation are the model's.
     AttachHead(attach::Args),
+    /// The normalizing flow that makes negatives, by itself.
+    #[command(subcommand)]
+    Flow(flow::Command),
     /// Draw scenes and cut-outs, to try the trainer without data.
     Scenes(ScenesArgs),
     /// The two-dimensional example of Fig. 2: three models, three heat-maps in one PNG.
@@ -81,6 +85,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => training::run(args)?,
         Command::Export(args) => export::run(args)?,
         Command::AttachHead(args) => attach::run(args)?,
+        Command::Flow(command) => flow::run(command)?,
         Command::Scenes(args) => {
             let size = [0, 1].map(|i| args.size.get(i).copied().unwrap_or_default());
             data::generated::write(&args.out, args.count, size, args.seed)?;

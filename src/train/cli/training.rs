@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use tch::Device;
 
+use crate::train::generator::{self, Generator};
 use crate::train::model::TorchNetwork;
 use crate::train::model::weights::{self, Loaded};
-use crate::train::run::{Ending, Report, Start, Stop, run as train};
+use crate::train::run::checkpoint::Checkpoint;
+use crate::train::run::{Ending, Report, Start, Stop, Trained, fill_generator, run as train};
 use crate::train::settings::{Settings, Written};
 
 #[derive(Debug, clap::Args)]
@@ -37,12 +39,20 @@ pub(super) struct Args {
     device: Device,
 }
 
+impl Args {
+    /// The settings' file.
+    pub(super) fn settings(&self) -> &Path {
+        &self.settings
+    }
+}
+
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let written = Written::read(&args.settings)?;
     let settings = &written.settings;
     set_threads(settings);
     let (spec, made_of) = settings.spec()?;
     let network = TorchNetwork::new(spec, settings.seed, made_of.precision, args.device)?;
+    let generator = open_generator(settings, args.device)?;
     let start = match (&args.init, &args.phase) {
         _ if args.resume => Start::Resume,
         (Some(checkpoint), Some(phase)) => {
@@ -54,7 +64,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         }
     };
     let stop = Stop::on_signals().context("no handler for SIGINT and SIGTERM")?;
-    let report = train(&written, &network, &args.data, &args.run, &start, &stop)?;
+    let trained = Trained { network: &network, generator: generator.as_deref() };
+    let report = train(&written, &trained, &args.data, &args.run, &start, &stop)?;
     tell(&report);
     Ok(())
 }
@@ -66,6 +77,20 @@ fn load_pretrained(network: &TorchNetwork, file: &Path) -> anyhow::Result<String
         if dropped.is_empty() { String::new() } else { format!(", without {}", dropped.join(", ")) };
     eprintln!("{}: {taken} tensors of the encoder{without}", file.display());
     Ok(sha256)
+}
+
+/// The generator that the settings name, from its checkpoint where they name one.
+pub(super) fn open_generator(
+    settings: &Settings,
+    device: Device,
+) -> anyhow::Result<Option<Box<dyn Generator>>> {
+    let Some(of) = &settings.generator else { return Ok(None) };
+    let opened = generator::open(of, settings.seed, device)?;
+    if let generator::Settings::Flow { pretrained: Some(file), .. } = of {
+        fill_generator(opened.as_ref(), &Checkpoint::read(file)?)?;
+        eprintln!("{}: {}", file.display(), opened.identity());
+    }
+    Ok(Some(opened))
 }
 
 /// libtorch's, from now on.

@@ -5,6 +5,7 @@ use tch::Tensor;
 use super::DataError;
 use super::normalisation::Normalisation;
 use super::sample::Sample;
+use crate::train::negatives::Vacancy;
 
 /// What the trainer takes a step on: N samples of one size.
 #[derive(Debug)]
@@ -15,6 +16,9 @@ pub struct Batch {
     pub labels: Tensor,
     /// `[N, H, W]` bool: true on the pixels of negatives.
     pub outliers: Tensor,
+    /// Rectangles of outliers whose pixels are the trainer's to make, each with its image's number in the batch; the
+    /// images show what is to be replaced.
+    pub vacancies: Vec<(usize, Vacancy)>,
     /// Which samples these are, N of them.
     pub ids: Vec<String>,
 }
@@ -25,6 +29,7 @@ pub(super) struct Plain {
     images: Vec<f32>,
     labels: Vec<i64>,
     outliers: Vec<bool>,
+    vacancies: Vec<(usize, Vacancy)>,
     ids: Vec<String>,
     /// Width, height.
     sides: [usize; 2],
@@ -37,6 +42,7 @@ impl Plain {
             images: Vec::with_capacity(pixels * 3),
             labels: Vec::with_capacity(pixels),
             outliers: Vec::with_capacity(pixels),
+            vacancies: Vec::new(),
             ids: Vec::with_capacity(batch),
             sides,
         }
@@ -49,7 +55,8 @@ impl Plain {
             pixels.iter().flat_map(|pixel| [0, 1, 2].map(|c: usize| table[c][usize::from(pixel[c])])),
         );
         self.labels.extend(sample.scene.labels.iter().map(|label| i64::from(*label)));
-        self.outliers.extend(sample.outliers);
+        self.outliers.extend(sample.pasted.outliers);
+        self.vacancies.extend(sample.pasted.vacancies.into_iter().map(|vacancy| (self.ids.len(), vacancy)));
         self.ids.push(sample.id);
     }
 
@@ -62,6 +69,7 @@ impl Plain {
             images: images.f_permute([0, 3, 1, 2])?,
             labels: Tensor::f_from_slice(&self.labels)?.f_view(maps)?,
             outliers: Tensor::f_from_slice(&self.outliers)?.f_view(maps)?,
+            vacancies: self.vacancies,
             ids: self.ids,
         })
     }

@@ -9,15 +9,15 @@ use super::random::generator;
 use super::survey::Survey;
 use super::window::Window;
 use super::{DataError, Plan, TrainingSet, photometric};
-use crate::train::negatives::Negatives;
+use crate::train::negatives::{Negatives, Pasted};
 use crate::train::scene::Scene;
 
 /// A crop, ready to be normalised.
 pub(super) struct Sample {
     pub(super) id: String,
     pub(super) scene: Scene,
-    /// 1 where a negative is.
-    pub(super) outliers: Vec<bool>,
+    /// Where negatives are.
+    pub(super) pasted: Pasted,
 }
 
 /// Makes the samples of a phase, at any position.
@@ -72,8 +72,8 @@ impl Maker {
         let window = Window::draw(&plan.augmentation, &scene, anchor, &mut rng);
         let framing = window.framing(&scene, crop);
         let mut scene = window.cut(&scene, crop, self.fill)?;
-        let outliers = match &self.negatives {
-            None => vec![false; scene.labels.len()],
+        let pasted = match &self.negatives {
+            None => Pasted { outliers: vec![false; scene.labels.len()], ..Pasted::default() },
             Some(negatives) => {
                 let rng = &mut generator(seed, [phase, "negatives"], position);
                 negatives.paste(&mut scene, &framing, rng)?
@@ -81,7 +81,7 @@ impl Maker {
         };
         let light = &mut generator(seed, [phase, "light"], position);
         photometric::change(&mut scene.rgb, &plan.augmentation.photometric, light)?;
-        Ok(Sample { id: set.dataset().samples()[index].id.clone(), scene, outliers })
+        Ok(Sample { id: set.dataset().samples()[index].id.clone(), scene, pasted })
     }
 }
 

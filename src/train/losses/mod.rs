@@ -6,10 +6,11 @@
 //! batch without negatives trains the closed-set part alone.
 //!
 //! # Modules, in reading order
-//! [`objective`] ▸ `terms` ▸ `pixels` ▸ `error`
+//! [`objective`] ▸ `terms`, `divergence` ▸ `pixels` ▸ `error`
 //!
 //! Deliberately does not know: networks, images, where negatives come from, how gradients are used.
 
+mod divergence;
 mod error;
 pub mod objective;
 mod pixels;
@@ -18,6 +19,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use divergence::jensen_shannon_to_uniform;
 pub use error::LossError;
 pub use objective::{Objective, Term, Weighted};
 
@@ -29,11 +31,26 @@ use tch::{Kind, Tensor};
 pub struct Loss {
     /// The objective, a scalar to go backward from; nats per pixel (squared for the energy margin).
     pub total: Tensor,
-    /// Each term before its weight, a scalar without gradient, in the order of [`Objective::terms`].
+    /// Each term before its weight, a scalar without gradient, in the order of the objective's.
     pub terms: Vec<(&'static str, Tensor)>,
 }
 
-/// The objective on a batch: the sum of its terms, each by its weight.
+/// The objective on a batch: the [`sum`] of its terms.
+///
+/// # Errors
+/// As [`sum`].
+pub fn loss(
+    objective: &Objective,
+    logits: &Tensor,
+    dataset_logits: &Tensor,
+    labels: &Tensor,
+    outliers: &Tensor,
+    class_weights: Option<&Tensor>,
+) -> Result<Loss, LossError> {
+    sum(&objective.terms(), logits, dataset_logits, labels, outliers, class_weights)
+}
+
+/// Terms on a batch, each by its weight.
 ///
 /// | argument | shape | |
 /// |---|---|---|
@@ -45,8 +62,8 @@ pub struct Loss {
 ///
 /// # Errors
 /// Shapes that do not fit each other, a label outside 0..K that is not 255, an error of libtorch.
-pub fn loss(
-    objective: &Objective,
+pub fn sum(
+    terms: &[Weighted],
     logits: &Tensor,
     dataset_logits: &Tensor,
     labels: &Tensor,
@@ -59,13 +76,13 @@ pub fn loss(
     let network = terms::Network::new(upsample(&logits, size)?, &upsample(&dataset_logits, size)?)?;
 
     let mut total = Tensor::f_zeros([], (logits.kind(), logits.device()))?;
-    let mut terms = Vec::new();
-    for Weighted { weight, term } in objective.terms() {
-        let value = terms::mean(term, &network, &pixels)?;
-        total = total.f_add(&value.f_mul_scalar(weight)?)?;
-        terms.push((term.name(), value.f_detach()?));
+    let mut values = Vec::new();
+    for Weighted { weight, term } in terms {
+        let value = terms::mean(*term, &network, &pixels)?;
+        total = total.f_add(&value.f_mul_scalar(*weight)?)?;
+        values.push((term.name(), value.f_detach()?));
     }
-    Ok(Loss { total, terms })
+    Ok(Loss { total, terms: values })
 }
 
 /// Maps `[N,C,h,w]` at another height and width: bilinear, half-pixel centres, as the product's score does.

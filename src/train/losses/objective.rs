@@ -65,6 +65,8 @@ pub enum Objective {
     },
     /// The dataset head alone, L_d of eq. (13): for a trunk that stays as it is.
     DatasetHead,
+    /// The run's generator alone, fitted to whole crops by eq. (16); the segmenter is not asked and stays as it is.
+    Generator,
 }
 
 /// An objective as it is read: variants with braces, since serde lets unknown keys pass on those without.
@@ -77,6 +79,7 @@ enum Written {
     EnergyMargin { inlier: f64, outlier: f64, weight: f64 },
     VoidClassifier { weight: f64 },
     DatasetHead {},
+    Generator {},
 }
 
 impl From<Written> for Objective {
@@ -92,6 +95,7 @@ impl From<Written> for Objective {
             }
             Written::VoidClassifier { weight } => Self::VoidClassifier { weight },
             Written::DatasetHead {} => Self::DatasetHead,
+            Written::Generator {} => Self::Generator,
         }
     }
 }
@@ -119,6 +123,8 @@ pub enum Term {
     },
     /// Outlier exposure: E_out\[−1/K · Σ_k ln P(k|x)\] = E_out\[LSE(s) − 1/K · Σ_k s_k\]; at least ln K.
     Uniform,
+    /// L_jsd, eq. (17), over the outliers: see [`jensen_shannon_to_uniform`](super::jensen_shannon_to_uniform).
+    JensenShannon,
     /// E_in\[max(0, −LSE(s) − margin)²\]
     EnergyIn {
         /// m_in
@@ -149,6 +155,7 @@ impl Term {
             Self::DatasetOut => "dataset_out",
             Self::Likelihood { .. } => "likelihood_out",
             Self::Uniform => "uniform_out",
+            Self::JensenShannon => "jensen_shannon",
             Self::EnergyIn { .. } => "energy_in",
             Self::EnergyOut { .. } => "energy_out",
         }
@@ -179,6 +186,7 @@ impl Objective {
                 sum(&[(1.0, Term::Class), (1.0, Term::DatasetIn), (weight, Term::DatasetOut)])
             }
             Self::DatasetHead => sum(&[(1.0, Term::DatasetIn), (1.0, Term::DatasetOut)]),
+            Self::Generator => Vec::new(),
         }
     }
 
@@ -191,7 +199,7 @@ impl Objective {
     /// classes alone.
     pub fn score(&self) -> Option<Score> {
         match self {
-            Self::ClosedSet => None,
+            Self::ClosedSet | Self::Generator => None,
             Self::Hybrid { .. } | Self::DatasetHead => Some(Score::Hybrid),
             Self::OutlierExposure { .. } => Some(Score::Msp),
             Self::EnergyMargin { .. } => Some(Score::Generative),
@@ -212,7 +220,7 @@ impl Objective {
     /// that is not finite.
     pub fn check(&self) -> Result<(), LossError> {
         let weights: &[(&'static str, f64)] = match *self {
-            Self::ClosedSet | Self::DatasetHead => &[],
+            Self::ClosedSet | Self::DatasetHead | Self::Generator => &[],
             Self::Hybrid { beta1, beta2, beta3, beta4, floor } => {
                 if let Some(got) = floor.filter(|floor| !floor.is_finite()) {
                     return Err(LossError::Floor { got });

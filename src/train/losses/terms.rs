@@ -4,7 +4,7 @@
 //! logits of the outliers, which are few, as rows of their own.
 
 use super::pixels::{Pixels, VOID, mean as mean_over, zero_outside};
-use super::{LossError, Term};
+use super::{LossError, Term, jensen_shannon_to_uniform};
 use tch::{Reduction, Tensor};
 
 /// What the network gave, at the size of the labels.
@@ -51,6 +51,7 @@ pub(super) fn mean(term: Term, network: &Network, pixels: &Pixels) -> Result<Ten
             let surprise = network.outliers(pixels)?.f_log_softmax(1, None)?.f_neg()?;
             mean_over(&surprise.f_mean_dim(1, false, None)?, &pixels.outliers)
         }
+        Term::JensenShannon => jensen_shannon_to_uniform(&network.outliers(pixels)?),
         Term::EnergyIn { margin } => {
             let energy = network.logits.f_logsumexp(1, false)?.f_neg()?;
             let over = energy.f_sub_scalar(margin)?.f_relu()?.f_square()?;

@@ -2,11 +2,9 @@
 //!
 //! Each parameter's numbers are a function of (seed, name): a change to one layer leaves the others' numbers.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
 
+use super::numbers::{generator, normals};
 use super::ops::{BatchNorm, Conv, LayerNorm, Linear, Ops, Pool, Positions, Tokens, Window};
 use super::parameters::Parameters;
 use super::part::{Part, Role};
@@ -26,7 +24,7 @@ const TOKEN_DEVIATION: f64 = 0.02;
 /// A spec that is none; libtorch's.
 pub(super) fn declare(spec: &Spec, seed: u64, device: Device) -> Result<Parameters, NetworkError> {
     spec.check()?;
-    let mut declared = Declare { parameters: Parameters::new(), seed, device };
+    let mut declared = Declare::new(seed, device);
     describe(spec, &mut declared, &3)?;
     Ok(declared.parameters)
 }
@@ -48,13 +46,41 @@ pub fn declare_head(
     Ok(declared.parameters)
 }
 
-struct Declare {
+/// Parameters that are being made.
+pub(in crate::train) struct Declare {
     parameters: Parameters,
     seed: u64,
     device: Device,
 }
 
 impl Declare {
+    /// None yet.
+    pub(in crate::train) fn new(seed: u64, device: Device) -> Self {
+        Self { parameters: Parameters::new(), seed, device }
+    }
+
+    /// All that were made.
+    pub(in crate::train) fn into_parameters(self) -> Parameters {
+        self.parameters
+    }
+
+    /// `count` draws from N(0, deviation²) for the parameter of that name.
+    pub(in crate::train) fn normals(&self, name: &str, count: usize, deviation: f64) -> Vec<f32> {
+        normals(&mut generator(self.seed, name), count, deviation)
+    }
+
+    /// Adds a parameter, and gives a handle to it: it sees what training makes of the numbers.
+    pub(in crate::train) fn shared(
+        &mut self,
+        name: &str,
+        values: &[f32],
+        shape: &[i64],
+        role: Role,
+    ) -> Result<Tensor, NetworkError> {
+        self.insert(name, values, shape, role)?;
+        Ok(self.parameters.tensor(name)?.shallow_clone())
+    }
+
     fn insert(&mut self, name: &str, values: &[f32], shape: &[i64], role: Role) -> Result<(), NetworkError> {
         let tensor = Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(self.device)?;
         self.parameters.insert(name, tensor, role)
@@ -65,33 +91,10 @@ impl Declare {
     }
 
     fn drawn(&mut self, name: &str, shape: &[usize], deviation: f64, role: Role) -> Result<(), NetworkError> {
-        let values = normals(self.seed, name, shape.iter().product(), deviation);
+        let values = self.normals(name, shape.iter().product(), deviation);
         let shape: Vec<i64> = shape.iter().map(|n| *n as i64).collect();
         self.insert(name, &values, &shape, role)
     }
-}
-
-/// `count` draws from N(0, deviation²), a function of the seed and the name.
-fn normals(seed: u64, name: &str, count: usize, deviation: f64) -> Vec<f32> {
-    let mut key = Sha256::new();
-    key.update(seed.to_le_bytes());
-    key.update(name.as_bytes());
-    let mut rng = ChaCha8Rng::from_seed(key.finalize().into());
-    let mut values = Vec::with_capacity(count + 1);
-    while values.len() < count {
-        // Box and Muller: two normal numbers of two uniform ones, the first in (0, 1].
-        let (u, v) = (uniform(&mut rng), uniform(&mut rng));
-        let radius = deviation * (-2.0 * (1.0 - u).ln()).sqrt();
-        let (sin, cos) = (std::f64::consts::TAU * v).sin_cos();
-        values.extend([(radius * cos) as f32, (radius * sin) as f32]);
-    }
-    values.truncate(count);
-    values
-}
-
-/// In [0, 1), steps of 2⁻⁵³.
-fn uniform(rng: &mut ChaCha8Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 fn same(layer: &str, expected: usize, got: usize) -> Result<(), NetworkError> {

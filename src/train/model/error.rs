@@ -70,7 +70,7 @@ pub enum NetworkError {
         /// Whether it is computed of nothing else.
         leaf: bool,
     },
-    /// Names that begin with none of the four parts.
+    /// Names that begin with none of the parts.
     #[error("{name} is in no part of a network: names begin with {}", Part::ALL.map(Part::prefix).join(", "))]
     NoPart {
         /// The parameter.

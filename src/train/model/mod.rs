@@ -8,7 +8,7 @@
 //!
 //! # Modules, in reading order
 //! `spec`, `architecture` ▸ [`ops`] ▸ `blocks` ▸ `lite0`, `densenet`, `resnet`, `tiny` ▸ `ladder` ▸ `transformer` ▸
-//! `vit`, `segmenter` ▸ `swin`, `upernet` ▸ `part`, [`parameters`] ▸ [`declare`] ▸ [`torch`] ▸ [`count`] ▸
+//! `vit`, `segmenter` ▸ `swin`, `upernet` ▸ `part`, [`parameters`] ▸ `numbers` ▸ [`declare`] ▸ [`torch`] ▸ [`count`] ▸
 //! [`weights`] ▸ [`script`]
 
 mod architecture;
@@ -21,6 +21,7 @@ mod error;
 mod golden;
 mod ladder;
 mod lite0;
+pub(in crate::train) mod numbers;
 pub mod ops;
 pub mod parameters;
 mod part;

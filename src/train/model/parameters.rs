@@ -1,7 +1,7 @@
 //! All that a network keeps, by name.
 //!
-//! A name's first component says the part (`encoder.`, `decoder.`, `class_head.`, `dataset_head.`), and with it the
-//! learning rate; the role says whether weight decay applies, and whether there is a gradient at all.
+//! A name's first component says the part (`encoder.`, `decoder.`, `class_head.`, `dataset_head.`, `generator.`), and
+//! with it the learning rate; the role says whether weight decay applies, and whether there is a gradient at all.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -22,11 +22,15 @@ pub enum Part {
     ClassHead,
     /// g
     DatasetHead,
+    /// A flow that negatives are drawn from ([`crate::train::flow`]): a network of its own beside the others, whose
+    /// optimizer has settings of its own.
+    Generator,
 }
 
 impl Part {
-    /// In the order of a forward pass.
-    pub const ALL: [Part; 4] = [Part::Encoder, Part::Decoder, Part::ClassHead, Part::DatasetHead];
+    /// In the order of a forward pass; the generator, which is in none, last.
+    pub const ALL: [Part; 5] =
+        [Part::Encoder, Part::Decoder, Part::ClassHead, Part::DatasetHead, Part::Generator];
 
     /// First component of its parameters' names.
     pub fn prefix(self) -> &'static str {
@@ -35,6 +39,7 @@ impl Part {
             Part::Decoder => "decoder",
             Part::ClassHead => "class_head",
             Part::DatasetHead => "dataset_head",
+            Part::Generator => "generator",
         }
     }
 

@@ -48,7 +48,7 @@ impl CutoutFolder {
 impl Source for CutoutFolder {
     fn draw(&self, _: &SceneView<'_>, rng: &mut ChaCha8Rng) -> Result<Negative, NegativesError> {
         let patch = Arc::clone(&self.cutouts[rng.random_range(0..self.cutouts.len())]);
-        Ok(Negative { patch, in_place: false })
+        Ok(Negative::Object(patch))
     }
 
     fn name(&self) -> String {

@@ -136,7 +136,7 @@ impl Source for Instances {
             let data = pixels.flat_map(|([r, g, b], alpha)| [*r, *g, *b, alpha]).collect();
             let whole = Rgba { width: image.width, height: image.height, data };
             if let Some(patch) = Cutout::new(&file.display().to_string(), &whole) {
-                return Ok(Negative { patch: Arc::new(patch), in_place: false });
+                return Ok(Negative::Object(Arc::new(patch)));
             }
         }
         let wanted = "instance of 100 pixels or more in many of its masks";

@@ -6,8 +6,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    CutoutFolder, Instances, Negative, NegativesError, Rectangles, SceneView, Settings, Source,
-    SourceSettings, Surroundings,
+    CutoutFolder, Instances, Negative, NegativesError, Noise, Rectangles, SceneView, Settings, Source,
+    SourceSettings, Surroundings, Vacancies, Whole,
 };
 
 /// Sources and their weights; each negative is of one of them.
@@ -44,6 +44,9 @@ impl Mix {
                 SourceSettings::Crops { sides, .. } => {
                     Box::new(Rectangles::of_scenes(around.scenes, around.root, *sides, share)?)
                 }
+                SourceSettings::Pictures { folder, .. } => Box::new(Whole::of_folder(&at(folder), share)?),
+                SourceSettings::Noise { sides, .. } => Box::new(Noise(*sides)),
+                SourceSettings::Generated { sides, .. } => Box::new(Vacancies(*sides)),
             };
             Ok((source.weight(), opened))
         };

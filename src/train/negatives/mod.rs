@@ -7,12 +7,10 @@
 //! # The seam
 //! A negative is a patch and a mask, and a source is whoever draws one for a scene ([`Source::draw`]). A
 //! source of another kind is one file here and one variant of [`SourceSettings`].
-//! A generative model that is trained along (a normalizing flow, eq. 16-18) fits through the same seam in two
-//! steps, since gradients pass through its pixels and these live on the trainer's thread: here it draws a
-//! rectangle, opaque, [`Negative::in_place`] and of the size it will generate, which `paste` places as any
-//! other; the trainer then writes the generated pixels over the batch's image where the outlier mask says.
-//! What it replaces is what the flow is fitted to, so its scene must be kept: `Batch` gets a field for that
-//! then. [`Mix`] chooses between sources by their weights, which is b of eq. (18).
+//! A model that makes negatives and is trained along (eq. 16-18) lives on the trainer's thread, since gradients
+//! pass through its pixels. For it [`Vacancies`] draws a size, `paste` a place, and nothing is painted there: what
+//! is to be replaced is still in the batch, and that is what such a model is fitted to. [`Mix`] chooses between
+//! sources by their weights, which is b of eq. (18).
 //!
 //! Deliberately does not know: losses, networks, data sets (it is handed the images it may cut from).
 
@@ -20,10 +18,14 @@ mod cutouts;
 mod error;
 mod instances;
 mod mix;
+mod noise;
 mod paste;
 mod pictures;
 mod rectangles;
 mod settings;
+mod sides;
+mod vacancies;
+mod whole;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -36,22 +38,53 @@ pub use cutouts::CutoutFolder;
 pub use error::NegativesError;
 pub use instances::Instances;
 pub use mix::Mix;
+pub use noise::Noise;
 pub use rectangles::Rectangles;
 pub use settings::{Ground, Paste, Settings, SourceSettings};
+pub use sides::Sides;
+pub use vacancies::Vacancies;
+pub use whole::Whole;
 
 use crate::dataset::paste::Cutout;
 use crate::images::Rgb;
 use crate::train::damage::Damage;
 use crate::train::scene::Scene;
 
-/// A patch and its mask: the pixels' colours, and as alpha how opaque each is.
+/// What is pasted.
 #[derive(Debug, Clone)]
-pub struct Negative {
-    /// Patch and mask.
-    pub patch: Arc<Cutout>,
-    /// It has the size it will have in the scene, and keeps direction, edge and colours; otherwise all of
-    /// these are drawn when it is pasted.
-    pub in_place: bool,
+pub enum Negative {
+    /// A patch and its mask, the pixels' colours and as alpha how opaque each is; size, direction, edge and light
+    /// are drawn when it is pasted.
+    Object(Arc<Cutout>),
+    /// A patch and its mask, of the size and with the edge and colours it will have in the scene.
+    AsItIs(Arc<Cutout>),
+    /// A rectangle that the trainer fills: width and height, multiples of [`MULTIPLE`].
+    Vacancy([usize; 2]),
+}
+
+/// Sides of what a trained generator fills are multiples of this, in pixels.
+pub const MULTIPLE: usize = 8;
+
+/// A rectangle of a scene, all of it inside, for the trainer to fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vacancy {
+    /// First column.
+    pub left: usize,
+    /// First row.
+    pub top: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+/// What pasting made of a scene besides its pixels and labels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pasted {
+    /// `[height, width]`: true on the pixels of negatives, vacancies too.
+    pub outliers: Vec<bool>,
+    /// Where the trainer's own negatives go; the scene is as it was there, but for its labels.
+    pub vacancies: Vec<Vacancy>,
 }
 
 /// The scene that a negative is drawn for.
@@ -179,8 +212,7 @@ impl Negatives {
         self.source.name()
     }
 
-    /// Pastes negatives into a scene, in place; gives `[height, width]`, true on their pixels. Their labels
-    /// become void.
+    /// Pastes negatives into a scene, in place. Their labels become void.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -189,7 +221,7 @@ impl Negatives {
         scene: &mut Scene,
         framing: &Framing,
         rng: &mut ChaCha8Rng,
-    ) -> Result<Vec<bool>, NegativesError> {
+    ) -> Result<Pasted, NegativesError> {
         paste::paste(self, scene, framing, rng)
     }
 }

@@ -5,8 +5,10 @@ use std::ops::Range;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Framing, Negative, Negatives, NegativesError, Paste, SceneView, Source};
-use crate::dataset::paste::{self, Light, Patch, Pixel, Shape};
+use super::{
+    Framing, MULTIPLE, Negative, Negatives, NegativesError, Paste, Pasted, SceneView, Source, Vacancy,
+};
+use crate::dataset::paste::{self, Cutout, Light, Patch, Pixel, Shape};
 use crate::images::Rgb;
 use crate::labels::IGNORE;
 use crate::train::damage::Damage;
@@ -35,35 +37,84 @@ pub(super) fn paste(
     scene: &mut Scene,
     framing: &Framing,
     rng: &mut ChaCha8Rng,
-) -> Result<Vec<bool>, NegativesError> {
-    let Negatives { source, paste: settings, ground, classes, damage } = negatives;
-    let mut outliers = vec![false; scene.labels.len()];
+) -> Result<Pasted, NegativesError> {
+    let settings = &negatives.paste;
+    let mut pasted = Pasted { outliers: vec![false; scene.labels.len()], vacancies: Vec::new() };
     if !rng.random_bool(settings.probability) {
-        return Ok(outliers);
+        return Ok(pasted);
     }
     let count = rng.random_range(settings.objects[0]..=settings.objects[1]);
     for _ in 0..count {
         let view = SceneView { rgb: &scene.rgb, labels: &scene.labels };
-        let negative = draw(source, &view, damage, rng)?;
-        for _ in 0..ATTEMPTS {
-            let patch = shape(&negative, settings, &scene.rgb, framing, rng);
-            let at = if rng.random_bool(settings.ground.share) {
-                on_ground(&patch, scene, ground, *classes, rng)
-            } else {
-                anywhere(&patch, framing, rng)
-            };
-            let placed = Placed { patch, at, framing };
-            let lit = !negative.in_place && rng.random_bool(settings.match_light);
-            if placed.visible(scene.rgb.width).filter(|(_, pixel)| pixel.alpha > OUTLIER).count()
-                >= LEAST_PIXELS
-            {
-                let light = lit.then(|| placed.light(&scene.rgb));
-                placed.mix(light, scene, &mut outliers);
-                break;
+        let (cutout, as_it_is) = match draw(&negatives.source, &view, &negatives.damage, rng)? {
+            Negative::Vacancy(sides) => {
+                pasted.vacancies.extend(vacate(sides, scene, framing, &mut pasted.outliers, rng));
+                continue;
             }
+            Negative::Object(cutout) => (cutout, false),
+            Negative::AsItIs(cutout) => (cutout, true),
+        };
+        let drawn = Drawn { cutout: &cutout, as_it_is };
+        object(&drawn, negatives, scene, framing, &mut pasted.outliers, rng);
+    }
+    Ok(pasted)
+}
+
+/// Keeps a rectangle for the trainer, anywhere in the image; none, where the image is smaller than the smallest.
+fn vacate(
+    sides: [usize; 2],
+    scene: &mut Scene,
+    framing: &Framing,
+    outliers: &mut [bool],
+    rng: &mut ChaCha8Rng,
+) -> Option<Vacancy> {
+    let [columns, rows] = &framing.image;
+    let [width, height] = [(sides[0], columns.len()), (sides[1], rows.len())]
+        .map(|(side, image)| side.min(image / MULTIPLE * MULTIPLE));
+    if width == 0 || height == 0 {
+        return None;
+    }
+    let left = rng.random_range(columns.start..=columns.end - width);
+    let top = rng.random_range(rows.start..=rows.end - height);
+    for row in (top..top + height).map(|y| y * scene.rgb.width) {
+        scene.labels[row + left..row + left + width].fill(IGNORE);
+        outliers[row + left..row + left + width].fill(true);
+    }
+    Some(Vacancy { left, top, width, height })
+}
+
+/// What a source drew.
+struct Drawn<'a> {
+    cutout: &'a Cutout,
+    as_it_is: bool,
+}
+
+/// Finds it a size, a place and a light.
+fn object(
+    drawn: &Drawn<'_>,
+    negatives: &Negatives,
+    scene: &mut Scene,
+    framing: &Framing,
+    outliers: &mut [bool],
+    rng: &mut ChaCha8Rng,
+) {
+    let Negatives { paste: settings, ground, classes, .. } = negatives;
+    for _ in 0..ATTEMPTS {
+        let patch = shape(drawn, settings, &scene.rgb, framing, rng);
+        let at = if rng.random_bool(settings.ground.share) {
+            on_ground(&patch, scene, ground, *classes, rng)
+        } else {
+            anywhere(&patch, framing, rng)
+        };
+        let placed = Placed { patch, at, framing };
+        let lit = !drawn.as_it_is && rng.random_bool(settings.match_light);
+        if placed.visible(scene.rgb.width).filter(|(_, pixel)| pixel.alpha > OUTLIER).count() >= LEAST_PIXELS
+        {
+            let light = lit.then(|| placed.light(&scene.rgb));
+            placed.mix(light, scene, outliers);
+            return;
         }
     }
-    Ok(outliers)
 }
 
 /// A negative; where the file that was drawn is damaged, another one's.
@@ -83,14 +134,14 @@ fn draw(
 }
 
 /// The negative as it will stand in the scene.
-fn shape(negative: &Negative, settings: &Paste, rgb: &Rgb, framing: &Framing, rng: &mut ChaCha8Rng) -> Patch {
+fn shape(drawn: &Drawn<'_>, settings: &Paste, rgb: &Rgb, framing: &Framing, rng: &mut ChaCha8Rng) -> Patch {
     let [low, high] = settings.scale;
     let side = low * (high / low).powf(rng.random()) * rgb.width.min(rgb.height) as f64;
     let mirrored = rng.random_bool(settings.flip);
     let soft = rng.random_bool(settings.soft_edge);
     let turn = settings.rotation * (2.0 * rng.random::<f64>() - 1.0);
-    let Negative { patch, in_place } = negative;
-    if *in_place {
+    let patch = drawn.cutout;
+    if drawn.as_it_is {
         let side = patch.width.max(patch.height) as f64;
         let as_it_is = Shape { side, most_enlarged: 1.0, mirrored: false, soft: false, spread: 0.0 };
         return Patch::shaped(patch, as_it_is);

@@ -8,18 +8,14 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::pictures::{self, Pictures};
-use super::{Negative, NegativesError, SceneView, Share, Source};
+use super::{Negative, NegativesError, SceneView, Share, Sides, Source};
 use crate::dataset::paste::Cutout;
-
-/// Sides are multiples of this, as in the method's reference code.
-const STEP: usize = 8;
 
 /// Where rectangles are cut, and how large they may be.
 #[derive(Debug)]
 pub struct Rectangles {
     pictures: Pictures,
-    /// Shortest and longest side in pixels of the scene, each side by itself.
-    sides: [usize; 2],
+    sides: Sides,
     name: String,
 }
 
@@ -29,7 +25,7 @@ impl Rectangles {
     ///
     /// # Errors
     /// No such folder, no picture in it, none for this share.
-    pub fn of_folder(folder: &Path, sides: [usize; 2], share: Share) -> Result<Self, NegativesError> {
+    pub fn of_folder(folder: &Path, sides: Sides, share: Share) -> Result<Self, NegativesError> {
         let mut files = pictures::find(folder)?;
         let is_mask = |file: &PathBuf| {
             let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -50,7 +46,7 @@ impl Rectangles {
     pub fn of_scenes(
         images: &[PathBuf],
         root: &Path,
-        sides: [usize; 2],
+        sides: Sides,
         share: Share,
     ) -> Result<Self, NegativesError> {
         let name = "crops of the training images".to_string();
@@ -60,7 +56,7 @@ impl Rectangles {
     fn new(
         files: Vec<PathBuf>,
         name_of: impl Fn(&Path) -> String,
-        sides: [usize; 2],
+        sides: Sides,
         name: String,
         share: Share,
     ) -> Result<Self, NegativesError> {
@@ -77,20 +73,17 @@ impl Source for Rectangles {
     fn draw(&self, scene: &SceneView<'_>, rng: &mut ChaCha8Rng) -> Result<Negative, NegativesError> {
         let at = rng.random_range(0..self.pictures.len());
         let picture = self.pictures.get(at)?;
-        let [low, high] = self.sides.map(|side| side / STEP);
-        let mut side = |scene: usize, picture: usize| {
-            // No larger than what it is cut from, nor than what it is pasted into.
-            (STEP * rng.random_range(low..=high.max(low))).min(scene).min(picture)
-        };
-        let width = side(scene.rgb.width, picture.width);
-        let height = side(scene.rgb.height, picture.height);
+        // No larger than what it is cut from, nor than what it is pasted into.
+        let [width, height] = self.sides.draw(rng);
+        let width = width.min(scene.rgb.width).min(picture.width);
+        let height = height.min(scene.rgb.height).min(picture.height);
         let left = rng.random_range(0..=picture.width - width);
         let top = rng.random_range(0..=picture.height - height);
         let rows = picture.data.chunks_exact(picture.width * 3).skip(top).take(height);
         let pixels = rows.flat_map(|row| row[left * 3..(left + width) * 3].as_chunks::<3>().0);
         let pixels = pixels.map(|[r, g, b]| [*r, *g, *b, 255]).collect();
         let name = self.pictures.files()[at].display().to_string();
-        Ok(Negative { patch: Arc::new(Cutout { name, width, height, pixels }), in_place: true })
+        Ok(Negative::AsItIs(Arc::new(Cutout { name, width, height, pixels })))
     }
 
     fn name(&self) -> String {

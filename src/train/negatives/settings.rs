@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::NegativesError;
+use super::{NegativesError, Sides};
 
 /// Where negatives come from and how they are pasted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,11 +20,6 @@ pub struct Settings {
 /// The union of two instances at most, as in the method's reference code.
 fn default_together() -> [usize; 2] {
     [1, 2]
-}
-
-/// The larger of the intervals in the method's reference code.
-fn default_sides() -> [usize; 2] {
-    [16, 216]
 }
 
 fn default_weight() -> f64 {
@@ -60,8 +55,8 @@ pub enum SourceSettings {
         /// Of the pictures.
         folder: PathBuf,
         /// Each side in pixels of the scene: from, to; multiples of 8.
-        #[serde(default = "default_sides")]
-        sides: [usize; 2],
+        #[serde(default)]
+        sides: Sides,
         /// Above 0.
         #[serde(default = "default_weight")]
         weight: f64,
@@ -69,8 +64,35 @@ pub enum SourceSettings {
     /// Rectangles of the images that are trained on.
     Crops {
         /// As those of `rectangles`.
-        #[serde(default = "default_sides")]
-        sides: [usize; 2],
+        #[serde(default)]
+        sides: Sides,
+        /// Above 0.
+        #[serde(default = "default_weight")]
+        weight: f64,
+    },
+    /// Whole pictures, resized as objects are.
+    Pictures {
+        /// Of the pictures.
+        folder: PathBuf,
+        /// Above 0.
+        #[serde(default = "default_weight")]
+        weight: f64,
+    },
+    /// Rectangles of uniform noise.
+    Noise {
+        /// As those of `rectangles`.
+        #[serde(default)]
+        sides: Sides,
+        /// Above 0.
+        #[serde(default = "default_weight")]
+        weight: f64,
+    },
+    /// Rectangles that the run's `generator` fills, which is trained along: p_ζ of eq. (18). Of two sources, this
+    /// one's share by weight is 1 − b.
+    Generated {
+        /// As those of `rectangles`.
+        #[serde(default)]
+        sides: Sides,
         /// Above 0.
         #[serde(default = "default_weight")]
         weight: f64,
@@ -83,7 +105,10 @@ impl SourceSettings {
             Self::Cutouts { weight, .. }
             | Self::Instances { weight, .. }
             | Self::Rectangles { weight, .. }
-            | Self::Crops { weight, .. } => *weight,
+            | Self::Crops { weight, .. }
+            | Self::Pictures { weight, .. }
+            | Self::Noise { weight, .. }
+            | Self::Generated { weight, .. } => *weight,
         }
     }
 
@@ -92,19 +117,20 @@ impl SourceSettings {
         if !(self.weight() > 0.0 && self.weight().is_finite()) {
             return refuse("weight", self.weight().to_string(), "a number above 0");
         }
-        let (name, [low, high], range, wanted) = match self {
-            Self::Cutouts { .. } => return Ok(()),
-            Self::Instances { together, .. } => {
-                ("together", *together, 1..=16, "1 to 16 instances, the smaller first")
+        match self {
+            Self::Instances { together: [low, high], .. } if !(1 <= *low && low <= high && *high <= 16) => {
+                refuse("together", format!("{low}..{high}"), "1 to 16 instances, the smaller first")
             }
-            Self::Rectangles { sides, .. } | Self::Crops { sides, .. } => {
-                ("sides", *sides, 8..=2048, "two sides between 8 and 2048 pixels, the smaller first")
+            Self::Rectangles { sides, .. }
+            | Self::Crops { sides, .. }
+            | Self::Noise { sides, .. }
+            | Self::Generated { sides, .. }
+                if !sides.are_some() =>
+            {
+                let got = format!("{}..{}", sides.0[0], sides.0[1]);
+                refuse("sides", got, "two sides between 8 and 2048 pixels, the smaller first")
             }
-        };
-        if range.contains(&low) && range.contains(&high) && low <= high {
-            Ok(())
-        } else {
-            refuse(name, format!("{low}..{high}"), wanted)
+            _ => Ok(()),
         }
     }
 }
@@ -162,6 +188,11 @@ impl Default for Paste {
 }
 
 impl Settings {
+    /// Whether some are made by the trainer itself.
+    pub fn have_vacancies(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, SourceSettings::Generated { .. }))
+    }
+
     /// Refuses what makes no sense whatever the files are.
     ///
     /// # Errors
@@ -172,6 +203,11 @@ impl Settings {
             return refuse("sources", "empty".into(), "one or more");
         }
         self.sources.iter().try_for_each(SourceSettings::check)?;
+        if self.have_vacancies() && self.paste.objects != [1, 1] {
+            // Another negative over it would be what the generator is fitted to.
+            let got = format!("{}..{}", self.paste.objects[0], self.paste.objects[1]);
+            return refuse("objects", got, "1..1 where a source is generated");
+        }
         let Paste { objects, scale, rotation, ground, .. } = &self.paste;
         let shares = [
             ("probability", self.paste.probability),

@@ -52,8 +52,8 @@ fn open(root: &Path, yaml: &str) -> Result<Negatives, NegativesError> {
 fn paste(negatives: &Negatives, seed: u64) -> (Scene, Vec<bool>) {
     let mut scene = scene(80, 60);
     let framing = Framing::whole(&scene.rgb);
-    let outliers = negatives.paste(&mut scene, &framing, &mut rng(seed)).unwrap();
-    (scene, outliers)
+    let pasted = negatives.paste(&mut scene, &framing, &mut rng(seed)).unwrap();
+    (scene, pasted.outliers)
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn those_on_the_ground_stand_on_it_and_none_is_beside_the_image() {
     let framing = Framing { enlarged: 2.0, image: [10..70, 5..50] };
     for seed in 0..40 {
         let mut scene = scene(80, 60);
-        let outliers = negatives.paste(&mut scene, &framing, &mut rng(seed)).unwrap();
+        let outliers = negatives.paste(&mut scene, &framing, &mut rng(seed)).unwrap().outliers;
         let at: Vec<_> = (0..outliers.len()).filter(|i| outliers[*i]).map(|i| (i % 80, i / 80)).collect();
         let Some(foot) = at.iter().map(|(_, y)| *y).max() else { continue };
         assert!(foot >= 30, "the floor begins at row 30: {foot}");
@@ -131,12 +131,16 @@ fn the_size_is_a_share_of_the_scene() {
 fn held_out_files_are_never_trained_with() {
     let dir = tempfile::tempdir().unwrap();
     write_cutouts(&dir.path().join("c"), 10);
+    let name = |negative: &Negative| match negative {
+        Negative::Object(cutout) => cutout.name().to_string(),
+        other => panic!("{other:?} is no object"),
+    };
     let names = |share| {
         let folder = CutoutFolder::read(&dir.path().join("c"), share).unwrap();
         let scene = scene(8, 8);
         let view = SceneView { rgb: &scene.rgb, labels: &scene.labels };
         let mut rng = rng(1);
-        let drawn = (0..200).map(|_| folder.draw(&view, &mut rng).unwrap().patch.name().to_string());
+        let drawn = (0..200).map(|_| name(&folder.draw(&view, &mut rng).unwrap()));
         drawn.collect::<std::collections::BTreeSet<_>>()
     };
     let (train, held_out) = (names(Share::Train(0.25)), names(Share::HeldOut(0.25)));
@@ -191,7 +195,7 @@ fn another_is_drawn_where_a_picture_is_damaged() {
             let mut scene = scene(80, 60);
             let framing = Framing::whole(&scene.rgb);
             pasted = pasted.and_then(|()| {
-                let outliers = negatives.paste(&mut scene, &framing, &mut rng(seed))?;
+                let outliers = negatives.paste(&mut scene, &framing, &mut rng(seed))?.outliers;
                 assert!(outliers.contains(&true), "each scene has its negative");
                 Ok(())
             });
@@ -209,6 +213,65 @@ fn another_is_drawn_where_a_picture_is_damaged() {
     (0..4).for_each(|i| fs::write(dir.path().join(format!("p/{i}.png")), "no picture").unwrap());
     let error = paste_all(9).0.unwrap_err().to_string();
     assert!(error.contains("4 files cannot be decoded"), "nothing but damage ends: {error}");
+}
+
+#[test]
+fn pictures_are_pasted_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    (0..3).for_each(|i| write_rgb(&dir.path().join(format!("p/{i}.png")), 40, 30, |_, _| [0, 255, 0]));
+    let yaml = "{sources: [{kind: pictures, folder: p}], \
+                paste: {objects: [1, 1], scale: [0.5, 0.5], soft_edge: 0.0, match_light: 0}}";
+    let negatives = open(dir.path(), yaml).unwrap();
+    assert!(negatives.describe().contains("2 pictures of"), "{}", negatives.describe());
+    let (scene, outliers) = paste(&negatives, 3);
+    let green = (0..outliers.len()).filter(|i| scene.rgb.data[i * 3..i * 3 + 3] == [0, 255, 0]).count();
+    let out = outliers.iter().filter(|out| **out).count();
+    assert!(green > 0 && green <= out && out <= 30 * 23, "{green} of {out}");
+    let error = open(dir.path(), "sources: [{kind: pictures, folder: none}]").unwrap_err().to_string();
+    assert!(error.contains("/none"), "{error}");
+}
+
+#[test]
+fn noise_is_any_colour() {
+    let yaml = "{sources: [{kind: noise, sides: [16, 32]}], paste: {objects: [1, 1]}}";
+    let negatives = open(Path::new(""), yaml).unwrap();
+    let (scene, outliers) = paste(&negatives, 1);
+    let values =
+        (0..outliers.len()).filter(|i| outliers[*i]).flat_map(|i| scene.rgb.data[i * 3..i * 3 + 3].to_vec());
+    let values: Vec<f64> = values.map(f64::from).collect();
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    // Of n values, the mean's deviation is 74/√n; n is 768 at least.
+    assert!(values.len() >= 16 * 16 * 3 / 4 && (mean - 127.5).abs() < 15.0, "{mean} of {}", values.len());
+    assert_eq!(paste(&negatives, 1), (scene, outliers), "the seed decides");
+}
+
+#[test]
+fn a_vacancy_is_void_and_shows_what_is_to_be_replaced() {
+    let yaml = "{sources: [{kind: generated, sides: [16, 64]}], paste: {objects: [1, 1]}}";
+    let negatives = open(Path::new(""), yaml).unwrap();
+    let mut sizes = std::collections::BTreeSet::new();
+    for seed in 0..60 {
+        let mut scene = scene(80, 60);
+        let clean = scene.clone();
+        let framing = Framing { enlarged: 1.0, image: [10..70, 5..50] };
+        let pasted = negatives.paste(&mut scene, &framing, &mut rng(seed)).unwrap();
+        let [Vacancy { left, top, width, height }] = pasted.vacancies[..] else { panic!("{pasted:?}") };
+        assert!(left >= 10 && top >= 5 && left + width <= 70 && top + height <= 50, "all in the image");
+        assert!(
+            width % MULTIPLE == 0 && height % MULTIPLE == 0 && width >= 16 && (16..=40).contains(&height)
+        );
+        assert_eq!(scene.rgb, clean.rgb);
+        for (i, outlier) in pasted.outliers.iter().enumerate() {
+            let (x, y) = (i % 80, i / 80);
+            assert_eq!(*outlier, (left..left + width).contains(&x) && (top..top + height).contains(&y));
+            assert_eq!(scene.labels[i], if *outlier { IGNORE } else { clean.labels[i] });
+        }
+        sizes.insert((width, height));
+    }
+    assert!(sizes.len() > 10, "each side by itself: {sizes:?}");
+    let mut small = scene(7, 60);
+    let framing = Framing::whole(&small.rgb);
+    assert_eq!(negatives.paste(&mut small, &framing, &mut rng(1)).unwrap().vacancies, [], "no room for any");
 }
 
 /// Instance 1 is red and 12x12, instance 2 green and 10x20, instance 3 a speck.
@@ -326,6 +389,8 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("sources: [{kind: instances, folder: c, together: [0, 1]}]", "together is 0..1"),
         ("{sources: [{kind: crops}], paste: {scale: [0.5, 0.1]}}", "scale is 0.5..0.1"),
         ("{sources: [{kind: crops}], paste: {objects: [0, 1]}}", "objects is 0..1"),
+        ("sources: [{kind: noise, sides: [4, 16]}]", "sides is 4..16"),
+        ("sources: [{kind: generated}]", "objects is 1..3: take 1..1 where a source is generated"),
         ("{sources: [{kind: crops}], paste: {soft_edge: .nan}}", "soft_edge is NaN"),
         ("{sources: [{kind: crops}], paste: {rotation: 999}}", "rotation is 999"),
         ("{sources: [{kind: crops}], paste: {ground: {share: 0.5}}}", "ground classes is empty"),

@@ -14,18 +14,19 @@ use crate::train::model::Parameters;
 pub struct Gradients(BTreeMap<String, Tensor>);
 
 impl Gradients {
-    /// Adds those of `loss` with respect to the parameters that are trained.
+    /// Adds those of `loss` with respect to the parameters that are trained. The graph is given up, unless another
+    /// loss is to go back through it.
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn add(&mut self, loss: &Tensor, parameters: &Parameters) -> Result<(), TchError> {
+    pub fn add(&mut self, loss: &Tensor, parameters: &Parameters, keep_graph: bool) -> Result<(), TchError> {
         let chosen: Vec<_> = parameters.trained().collect();
         let leaves: Vec<&Tensor> = chosen.iter().map(|(_, p)| &p.tensor).collect();
         // A loss that reads none of the parameters (all of a batch is void) has no graph to go back through.
         if leaves.is_empty() || !loss.requires_grad() {
             return Ok(());
         }
-        let found = Tensor::f_run_backward(&[loss], &leaves, false, false)?;
+        let found = Tensor::f_run_backward(&[loss], &leaves, keep_graph, false)?;
         let _no_grad = tch::no_grad_guard();
         for ((name, _), gradient) in chosen.into_iter().zip(found).filter(|(_, g)| g.defined()) {
             match self.0.get_mut(name) {

@@ -1,4 +1,4 @@
-//! AdamW, Adam and SGD over a network's parameters.
+//! AdamW, Adam, Adamax and SGD over a network's parameters.
 //!
 //! libtorch has them too, but tch does not let their moments be read: a run could not be resumed. Here they are
 //! tensors like any others, kept in the checkpoint. The formulas are PyTorch's; its order of operations, and so
@@ -26,10 +26,10 @@ pub struct Settings {
     /// λ; of weights only: normalisations, biases, learned positions and tokens do not decay.
     #[serde(default)]
     pub weight_decay: f64,
-    /// β1, β2 of Adam and AdamW.
+    /// β1, β2 of Adam, AdamW and Adamax.
     #[serde(default = "betas")]
     pub betas: [f64; 2],
-    /// ε of Adam and AdamW.
+    /// ε of Adam, AdamW and Adamax.
     #[serde(default = "epsilon")]
     pub epsilon: f64,
     /// μ of SGD.
@@ -46,6 +46,8 @@ pub enum Rule {
     /// m ← β1·m + (1−β1)·g; v ← β2·v + (1−β2)·g²; p ← p − lr·m̂/(√v̂ + ε), with m̂ = m/(1−β1ᵗ),
     /// v̂ = v/(1−β2ᵗ) and λ·p added to g before.
     Adam,
+    /// m as Adam's; u ← max(β2·u, |g| + ε); p ← p − lr·m/(1−β1ᵗ)/u, with λ·p added to g before.
+    Adamax,
     /// m ← μ·m + g; p ← p − lr·m, with λ·p added to g before.
     Sgd,
 }
@@ -77,6 +79,8 @@ impl LrScale {
             Part::Decoder => self.decoder,
             Part::ClassHead => self.class_head,
             Part::DatasetHead => self.dataset_head,
+            // Trained by an optimizer of its own, whose base rate is for it alone.
+            Part::Generator => 1.0,
         }
     }
 }
@@ -140,7 +144,7 @@ pub struct Optimizer {
 /// Of one parameter, in its shape.
 struct Moments {
     first: Tensor,
-    /// Of Adam and AdamW.
+    /// Of Adam and its kin.
     second: Option<Tensor>,
 }
 
@@ -231,6 +235,12 @@ impl Settings {
         let t = steps as f64;
         let (correction1, correction2) = (1.0 - beta1.powf(t), 1.0 - beta2.powf(t));
         let m = moments.first.f_lerp_(&g, 1.0 - beta1)?;
+        if self.kind == Rule::Adamax {
+            let decayed = second.f_mul_scalar(beta2)?;
+            second.f_copy_(&decayed.f_maximum(&g.f_abs()?.f_add_scalar(self.epsilon)?)?)?;
+            let _ = p.f_sub_(&m.f_div(second)?.f_mul_scalar_(lr / correction1)?)?;
+            return Ok(());
+        }
         let v = second.f_lerp_(&g.f_square()?, 1.0 - beta2)?;
         let mut denominator = v.f_sqrt()?;
         let mut denominator = denominator.f_mul_scalar_(1.0 / correction2.sqrt())?;

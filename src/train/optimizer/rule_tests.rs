@@ -33,7 +33,7 @@ fn gradients(parameters: &Parameters) -> Gradients {
     let w = &parameters.get("encoder.conv.weight").unwrap().tensor;
     let s = &parameters.get("decoder.norm.weight").unwrap().tensor;
     let mut gradients = Gradients::default();
-    gradients.add(&(w * w + s * 3.0).sum(tch::Kind::Float), parameters).unwrap();
+    gradients.add(&(w * w + s * 3.0).sum(tch::Kind::Float), parameters, false).unwrap();
     gradients
 }
 
@@ -64,6 +64,8 @@ fn two_steps_by_hand() {
     let m = (0.9 * 0.1 * g1 + 0.1 * g2) / 0.19;
     let v = (0.99 * 0.01 * g1 * g1 + 0.01 * g2 * g2) / (1.0 - 0.9801);
     check(Rule::Adam, [[1.95, 0.9], [1.95 - 0.05 * m / v.sqrt(), 0.8]]);
+    // The same gradients; u = max(0.99·4.4, 4.29) = 4.356.
+    check(Rule::Adamax, [[1.95, 0.9], [1.95 - 0.05 * m / 4.356, 0.8]]);
 }
 
 #[test]
@@ -82,11 +84,26 @@ fn a_rate_of_0_freezes_a_part() {
 }
 
 #[test]
+fn a_generator_moves_at_the_base_rate() {
+    let mut parameters = Parameters::new();
+    parameters.insert("generator.shift", Tensor::from_slice(&[1.0f32]), Role::Scale).unwrap();
+    let lr_scale = LrScale { encoder: 0.0, decoder: 0.5, class_head: 0.0, dataset_head: 0.0 };
+    let settings = Settings { lr_scale, ..settings(Rule::AdamW) };
+    settings.freeze(&parameters).unwrap();
+    let mut optimizer = Optimizer::new(&settings, &parameters).unwrap();
+    let mut gradients = Gradients::default();
+    let shift = &parameters.get("generator.shift").unwrap().tensor;
+    gradients.add(&(shift * 3.0).sum(tch::Kind::Float), &parameters, false).unwrap();
+    optimizer.step(&parameters, &gradients, 1.0).unwrap();
+    assert!((value(&parameters, "generator.shift") - 0.9).abs() < 1e-6);
+}
+
+#[test]
 fn gradients_add_up_and_are_clipped_together() {
     let parameters = parameters();
     let mut twice = gradients(&parameters);
     let w = &parameters.get("encoder.conv.weight").unwrap().tensor;
-    twice.add(&(w * 4.0).sum(tch::Kind::Float), &parameters).unwrap();
+    twice.add(&(w * 4.0).sum(tch::Kind::Float), &parameters, false).unwrap();
     // w: 4 + 4, s: 3 (its second gradient does not exist).
     let norm = twice.norm().unwrap();
     assert!((norm - 73f64.sqrt()).abs() < 1e-6);
@@ -96,7 +113,7 @@ fn gradients_add_up_and_are_clipped_together() {
     assert!((twice.norm().unwrap() - 0.5).abs() < 1e-6);
     // What has no graph has no gradients.
     let mut none = Gradients::default();
-    none.add(&Tensor::from_slice(&[1.0f32]).sum(tch::Kind::Float), &parameters).unwrap();
+    none.add(&Tensor::from_slice(&[1.0f32]).sum(tch::Kind::Float), &parameters, false).unwrap();
     assert_eq!((none.iter().count(), none.norm().unwrap()), (0, 0.0));
 }
 
@@ -105,7 +122,7 @@ fn what_is_no_number_is_seen() {
     let parameters = parameters();
     let w = &parameters.get("encoder.conv.weight").unwrap().tensor;
     let mut gradients = gradients(&parameters);
-    gradients.add(&(w * f64::INFINITY).sum(tch::Kind::Float), &parameters).unwrap();
+    gradients.add(&(w * f64::INFINITY).sum(tch::Kind::Float), &parameters, false).unwrap();
     assert!(!gradients.norm().unwrap().is_finite());
 }
 

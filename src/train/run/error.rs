@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::checkpoint::CheckpointError;
 use crate::dataset::DatasetError;
 use crate::train::data::DataError;
+use crate::train::generator::GeneratorError;
 use crate::train::losses::LossError;
 use crate::train::model::NetworkError;
 use crate::train::settings::SettingsError;
@@ -107,6 +108,9 @@ pub enum RunError {
     /// Saving or loading.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The generator failed.
+    #[error(transparent)]
+    Generator(#[from] GeneratorError),
     /// The network failed.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -125,6 +129,7 @@ impl RunError {
             | Self::Checkpoint(CheckpointError::Write { .. } | CheckpointError::Torch { .. })
             | Self::NotFinite { .. }
             | Self::Network(_)
+            | Self::Generator(_)
             | Self::Torch(_)
             | Self::Loss(_)
             | Self::Judge(_)

@@ -108,6 +108,7 @@ impl Batches for OnDevice {
             images: batch.images.f_to_device(self.device)?,
             labels: batch.labels.f_to_device(self.device)?,
             outliers: batch.outliers.f_to_device(self.device)?,
+            vacancies: batch.vacancies,
             ids: batch.ids,
         })
     }

@@ -11,7 +11,7 @@
 //! Deliberately does not know: what a network is made of, where its gradients come from, what a sample is.
 //!
 //! # Modules, in reading order
-//! `train` ▸ [`checkpoint`] ▸ [`verdict`](Verdict), `judge` ▸
+//! `trained` ▸ `train` ▸ `joint` ▸ [`checkpoint`] ▸ [`verdict`](Verdict), `judge` ▸
 //! `telling`, `events` ▸ `folder`, `stop`, `libtorch`
 
 pub mod checkpoint;
@@ -19,11 +19,13 @@ mod error;
 mod events;
 mod feed;
 mod folder;
+mod joint;
 mod judge;
 mod libtorch;
 mod stop;
 mod telling;
 mod train;
+mod trained;
 mod verdict;
 
 use std::path::{Path, PathBuf};
@@ -34,13 +36,13 @@ use self::folder::Folder;
 use self::judge::Judge;
 use self::telling::Telling;
 use self::train::{Outside, Training};
-use super::model::Network;
 use super::settings::Written;
 use crate::atomic;
 
 pub use error::RunError;
 pub use stop::Stop;
 pub use train::Ending;
+pub use trained::{Trained, fill_generator};
 pub use verdict::{ClosedSet, Detection, Verdict};
 
 /// What a run begins with.
@@ -77,13 +79,14 @@ pub struct Report {
     pub skipped: usize,
 }
 
-/// Trains `network` as the settings say, on data sets below `data`, into the folder `out`.
+/// Trains a network, and a generator where there is one, as the settings say, on data sets below `data`, into the
+/// folder `out`.
 ///
 /// # Errors
 /// [`RunError`]; what was saved before stays.
 pub fn run(
     written: &Written,
-    network: &dyn Network,
+    trained: &Trained<'_>,
     data: &Path,
     out: &Path,
     start: &Start,
@@ -92,17 +95,17 @@ pub fn run(
     let settings = &written.settings;
     // The data is looked at before anything is written: a folder that is missing costs nothing.
     let judge = Judge::open(settings, data)?;
-    let feeds = Feeds::open(settings, data, network.parameters().device())?;
+    let feeds = Feeds::open(settings, data, trained.network.parameters().device())?;
     let outside = Outside {
         feed: &mut |phase| feeds.feed(phase),
         judge: &mut |network| judge.as_ref().map_or(Ok(None), |j| j.judge(network, stop)),
     };
-    run_with(written, network, outside, out, start, stop)
+    run_with(written, trained, outside, out, start, stop)
 }
 
 fn run_with<'a>(
     written: &'a Written,
-    network: &'a dyn Network,
+    trained: &Trained<'a>,
     outside: Outside<'a>,
     out: &Path,
     start: &Start,
@@ -111,7 +114,7 @@ fn run_with<'a>(
     let settings = &written.settings;
     let mut about = About {
         format: About::format(),
-        identity: network.identity(),
+        identity: trained.network.identity(),
         settings: written.text.clone(),
         settings_sha256: written.sha256.clone(),
         place: Place::default(),
@@ -121,6 +124,8 @@ fn run_with<'a>(
         steps_before: 0,
         best: None,
         validated: None,
+        generator: trained.generator.map(|generator| generator.identity()),
+        generator_steps: 0,
         seconds: 0.0,
         pretrained: None,
         trainer: crate::VERSION.into(),
@@ -129,7 +134,7 @@ fn run_with<'a>(
     let (folder, resumed) = match start {
         Start::Resume => {
             let folder = Folder::resume(out)?;
-            let checkpoint = resume(written, network, &folder)?;
+            let checkpoint = resume(written, trained, &folder)?;
             let kept = &checkpoint.about;
             (about.place, about.best, about.seconds) = (kept.place, kept.best, kept.seconds);
             (about.steps_before, about.validated) = (kept.steps_before, kept.validated);
@@ -154,8 +159,7 @@ fn run_with<'a>(
             let no_phase = || RunError::NoPhase { got: phase.clone(), known: names() };
             about.place.phase = settings.phase(phase).ok_or_else(no_phase)?;
             let checkpoint = Checkpoint::read(checkpoint)?;
-            checkpoint.check_identity(&network.identity())?;
-            checkpoint.fill_judged(network.parameters())?;
+            trained.begin_from(&checkpoint)?;
             about.pretrained = checkpoint.about.pretrained;
             (Folder::create(out)?, None)
         }
@@ -168,7 +172,8 @@ fn run_with<'a>(
 
     let mut training = Training {
         settings,
-        network,
+        network: trained.network,
+        generator: trained.generator,
         outside,
         telling: Telling::open(&folder, settings.log_every)?,
         place: about.place,
@@ -194,14 +199,15 @@ fn run_with<'a>(
 }
 
 /// The run's last checkpoint, its weights in the network.
-fn resume(written: &Written, network: &dyn Network, folder: &Folder) -> Result<Checkpoint, RunError> {
+fn resume(written: &Written, trained: &Trained<'_>, folder: &Folder) -> Result<Checkpoint, RunError> {
     let checkpoint = Checkpoint::read(&folder.last())?;
-    checkpoint.check_identity(&network.identity())?;
+    checkpoint.check_identity(&trained.network.identity())?;
     checkpoint.check_settings(written)?;
-    let parameters = network.parameters().iter().map(|(name, p)| (name.to_owned(), &p.tensor));
-    checkpoint.fill("parameters", parameters)?;
+    trained.resume_from(&checkpoint)?;
     Ok(checkpoint)
 }
 
+#[cfg(test)]
+mod joint_tests;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
+use tch::Tensor;
 
 use super::RunError;
 use super::checkpoint::Place;
@@ -19,12 +20,14 @@ use crate::train::losses::Loss;
 pub struct StepTold {
     /// The objective, the mean over the step's batches.
     pub loss: f64,
-    /// Its terms, each before its weight.
-    pub terms: Vec<(&'static str, f64)>,
+    /// Its terms, each before its weight, and the generator's own.
+    pub terms: Means,
     /// The base learning rate times the schedule's factor.
     pub lr: f64,
     /// Before clipping.
     pub gradient_norm: f64,
+    /// The generator's, where one is trained along.
+    pub generator_norm: Option<f64>,
     /// Seconds that the step waited for its batches.
     pub waited: f64,
     /// Damaged files that were skipped so far.
@@ -34,28 +37,49 @@ pub struct StepTold {
 impl StepTold {
     /// Adds a batch, one of `of`.
     pub fn add(&mut self, loss: &Loss, of: u64) -> Result<(), RunError> {
-        let share = 1.0 / of as f64;
-        self.loss += share * loss.total.f_double_value(&[])?;
-        for (i, (name, term)) in loss.terms.iter().enumerate() {
-            let value = share * term.f_double_value(&[])?;
-            match self.terms.get_mut(i) {
-                Some((_, sum)) => *sum += value,
-                None => self.terms.push((name, value)),
-            }
+        self.loss += loss.total.f_double_value(&[])? / of as f64;
+        self.add_terms(&loss.terms)
+    }
+
+    /// Adds what else is told by name.
+    pub fn add_terms(&mut self, terms: &[(&'static str, Tensor)]) -> Result<(), RunError> {
+        for (name, term) in terms {
+            self.terms.add(name, term.f_double_value(&[])?);
         }
         Ok(())
     }
 
     /// A term that is no number, else the loss that is none.
     pub fn check_loss(&self) -> Result<(), (String, f64)> {
-        let terms = self.terms.iter().map(|(name, value)| (format!("loss term {name}"), *value));
+        let terms = self.terms.iter().map(|(name, value)| (format!("loss term {name}"), value));
         terms.chain([("the loss".to_owned(), self.loss)]).find(|(_, v)| !v.is_finite()).map_or(Ok(()), Err)
     }
 
     /// Whether the gradients are numbers.
     pub fn check_norm(&self) -> Result<(), (String, f64)> {
-        let norm = self.gradient_norm;
-        if norm.is_finite() { Ok(()) } else { Err(("the norm of the gradients".into(), norm)) }
+        let norms =
+            [("the gradients", Some(self.gradient_norm)), ("the generator's gradients", self.generator_norm)];
+        match norms.into_iter().find_map(|(of, norm)| Some((of, norm.filter(|n| !n.is_finite())?))) {
+            Some((of, norm)) => Err((format!("the norm of {of}"), norm)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Means by name, in the order they were first added; not every step has every term.
+#[derive(Debug, Default)]
+pub struct Means(Vec<(&'static str, f64, u64)>);
+
+impl Means {
+    fn add(&mut self, name: &'static str, value: f64) {
+        match self.0.iter_mut().find(|(known, ..)| *known == name) {
+            Some((_, sum, count)) => (*sum, *count) = (*sum + value, *count + 1),
+            None => self.0.push((name, value, 1)),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        self.0.iter().map(|(name, sum, count)| (*name, sum / *count as f64))
     }
 }
 
@@ -122,7 +146,7 @@ impl Telling {
             std::mem::replace(&mut self.since, (0, StepTold::default(), Instant::now()));
         let mean = |sum: f64| sum / count.max(1) as f64;
         let seconds = mean(began.elapsed().as_secs_f64());
-        let terms: Vec<_> = sums.terms.iter().map(|(name, sum)| (*name, mean(*sum))).collect();
+        let terms: Vec<_> = sums.terms.iter().collect();
 
         let words: Vec<_> = terms.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
         let line = format!("loss {:.4} ({})  {seconds:.3} s/step", mean(sums.loss), words.join(", "));
@@ -139,6 +163,7 @@ impl Telling {
             ("time/seconds_per_step".to_owned(), seconds),
             ("time/seconds_waited".to_owned(), mean(sums.waited)),
         ];
+        scalars.extend(sums.generator_norm.map(|norm| ("optimizer/generator_norm".to_owned(), mean(norm))));
         scalars.extend(terms.iter().map(|(name, value)| (format!("loss/{name}"), *value)));
         self.curves(place, &scalars)?;
         let terms: Map<_, _> =
@@ -181,11 +206,9 @@ impl Telling {
         sums.loss += told.loss;
         sums.gradient_norm += told.gradient_norm;
         sums.waited += told.waited;
-        if sums.terms.is_empty() {
-            sums.terms = told.terms.iter().map(|(name, _)| (*name, 0.0)).collect();
-        }
-        for ((_, sum), (_, value)) in sums.terms.iter_mut().zip(&told.terms) {
-            *sum += value;
+        told.terms.iter().for_each(|(name, value)| sums.terms.add(name, value));
+        if let Some(norm) = told.generator_norm {
+            *sums.generator_norm.get_or_insert_default() += norm;
         }
     }
 

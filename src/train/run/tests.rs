@@ -87,6 +87,7 @@ impl Batches for Coloured<'_> {
             images: Tensor::from_slice(&images).view([2, 3, SIDE as i64, SIDE as i64]),
             labels: map(Tensor::from_slice(&labels)),
             outliers: map(Tensor::from_slice(&outliers)),
+            vacancies: Vec::new(),
             ids: vec![format!("a{step}"), format!("b{step}")],
         };
         (self.before)(self.phase, step, &mut batch);
@@ -117,7 +118,7 @@ fn train(
             Ok((!stop.is_requested()).then(|| Verdict { closed_set, ..Verdict::default() }))
         },
     };
-    run_with(written, network, outside, out, start, stop)
+    run_with(written, &Trained::alone(network), outside, out, start, stop)
 }
 
 /// A tensor's name, shape and bits.

@@ -7,11 +7,13 @@ use tch::Tensor;
 use super::RunError;
 use super::checkpoint::{About, Checkpoint, Place};
 use super::folder::Folder;
+use super::joint::Joint;
 use super::stop::Stop;
 use super::telling::{StepTold, Telling};
 use super::verdict::Verdict;
 use crate::train::data::Batch;
-use crate::train::losses;
+use crate::train::generator::Generator;
+use crate::train::losses::{self, Objective};
 use crate::train::model::{Mode, Network};
 use crate::train::optimizer::{Ema, Gradients, Optimizer};
 use crate::train::settings::{Phase, Settings};
@@ -59,13 +61,16 @@ pub type Judges<'a> = dyn FnMut(&dyn Network) -> Result<Option<Verdict>, RunErro
 /// Whether a phase of so many steps can have its schedule.
 pub fn check_schedule(phase: &Phase, steps: u64) -> Result<(), RunError> {
     let at = |reason| RunError::Schedule { phase: phase.name.clone(), reason };
-    phase.schedule.check(steps).map_err(at)
+    let of_generator = phase.generator.iter().filter_map(|lessons| lessons.schedule.as_ref());
+    std::iter::once(&phase.schedule).chain(of_generator).try_for_each(|s| s.check(steps)).map_err(at)
 }
 
 /// A training under way.
 pub struct Training<'a> {
     pub settings: &'a Settings,
     pub network: &'a dyn Network,
+    /// What makes negatives, where the run has such.
+    pub generator: Option<&'a dyn Generator>,
     pub outside: Outside<'a>,
     pub folder: Folder,
     pub telling: Telling,
@@ -88,6 +93,7 @@ struct Work<'a> {
     feed: Feed,
     optimizer: Optimizer,
     ema: Option<Ema>,
+    joint: Option<Joint<'a>>,
 }
 
 impl<'a> Training<'a> {
@@ -122,8 +128,8 @@ impl<'a> Training<'a> {
 
     /// Batches forward and backward, then one move of the parameters.
     fn step(&self, work: &mut Work) -> Result<StepTold, RunError> {
-        let Work { phase, feed, optimizer, ema } = work;
-        let Place { step, .. } = self.place;
+        let Work { phase, feed, optimizer, ema, joint } = work;
+        let (Place { step, .. }, seed) = (self.place, self.settings.seed);
         let (network, parameters) = (self.network, self.network.parameters());
         let factor = phase.schedule.factor(step, feed.steps);
         let mut told = StepTold { lr: phase.optimizer.lr * factor, ..StepTold::default() };
@@ -131,17 +137,30 @@ impl<'a> Training<'a> {
         let mut ids = Vec::new();
         for micro in step * phase.accumulate..(step + 1) * phase.accumulate {
             let asked = Instant::now();
-            let batch = feed.batches.next(micro)?;
+            let mut batch = feed.batches.next(micro)?;
             told.waited += asked.elapsed().as_secs_f64();
-            ids.extend(batch.ids);
+            ids.append(&mut batch.ids);
+            if let (Objective::Generator, Some(joint)) = (&phase.objective, &mut *joint) {
+                told.add_terms(&joint.fit(&batch, seed, micro)?)?;
+                told.check_loss().map_err(|what| not_finite(what, &ids))?;
+                continue;
+            }
+            let filled = match joint {
+                Some(joint) => joint.fill(&mut batch, network, seed, micro)?,
+                None => None,
+            };
             let said = network.forward(&batch.images, Mode::Train)?;
             let (labels, outliers) = (&batch.labels, &batch.outliers);
             let weights = feed.class_weights.as_ref();
             let (s, d) = (&said.logits, &said.dataset_logits);
             let loss = losses::loss(&phase.objective, s, d, labels, outliers, weights)?;
             told.add(&loss, phase.accumulate)?;
+            // First the generator, whose gradients go back through the segmenter's graph too.
+            if let (Some(joint), Some(filled)) = (&mut *joint, filled) {
+                told.add_terms(&joint.learn(&said, &batch, filled)?)?;
+            }
             told.check_loss().map_err(|what| not_finite(what, &ids))?;
-            gradients.add(&loss.total.f_mul_scalar(1.0 / phase.accumulate as f64)?, parameters)?;
+            gradients.add(&loss.total.f_mul_scalar(1.0 / phase.accumulate as f64)?, parameters, false)?;
         }
         told.gradient_norm = gradients.norm()?;
         told.check_norm().map_err(|what| not_finite(what, &ids))?;
@@ -149,6 +168,10 @@ impl<'a> Training<'a> {
             gradients.clip(told.gradient_norm, limit)?;
         }
         optimizer.step(parameters, &gradients, factor)?;
+        if let Some(joint) = joint {
+            told.generator_norm = Some(joint.step(step, feed.steps)?);
+            told.check_norm().map_err(|what| not_finite(what, &ids))?;
+        }
         if let Some(ema) = ema {
             ema.update(parameters, step)?;
         }
@@ -161,6 +184,9 @@ impl<'a> Training<'a> {
     fn validate_if_due(&mut self, work: &mut Work) -> Result<bool, RunError> {
         let Place { step, .. } = self.place;
         let Some(validation) = &self.settings.validation else { return Ok(true) };
+        if work.phase.objective == Objective::Generator {
+            return Ok(true); // the segmenter is what it was
+        }
         let is_due = step == work.feed.steps || (step > 0 && step.is_multiple_of(validation.every));
         if !is_due || self.about.validated == Some(step) {
             return Ok(true);
@@ -189,11 +215,18 @@ impl<'a> Training<'a> {
         check_schedule(phase, feed.steps)?;
         let mut optimizer = Optimizer::new(&phase.optimizer, parameters)?;
         let ema = phase.ema.map(|decay| Ema::new(parameters, decay)).transpose()?;
+        let normalisation = self.settings.normalisation();
+        let joint = self.generator.map(|g| Joint::begin(g, phase, normalisation)).transpose()?;
+        let mut joint = joint.filter(|_| phase.generates());
         if let Some(checkpoint) = self.resumed.take().filter(|_| self.place.step > 0) {
             checkpoint.fill("optimizer", optimizer.tensors())?;
             optimizer.resume_at(checkpoint.about.optimizer_steps);
             if let Some(ema) = &ema {
                 checkpoint.fill("ema", ema.tensors().map(|(name, t)| (name.to_owned(), t)))?;
+            }
+            if let Some(joint) = &mut joint {
+                checkpoint.fill("generator-optimizer", joint.tensors())?;
+                joint.resume_at(checkpoint.about.generator_steps);
             }
         }
         self.about.phase = phase.name.clone();
@@ -204,7 +237,7 @@ impl<'a> Training<'a> {
             self.about.steps_before,
             feed.negatives.as_deref(),
         );
-        Ok(Work { phase, feed, optimizer, ema })
+        Ok(Work { phase, feed, optimizer, ema, joint })
     }
 
     /// The running means become the weights; the phase's file is written, and the next phase is due.
@@ -220,13 +253,23 @@ impl<'a> Training<'a> {
     }
 
     fn save(&self, work: &Work, path: &std::path::Path) -> Result<(), RunError> {
-        let about =
-            About { place: self.place, optimizer_steps: work.optimizer.steps(), ..self.about.clone() };
+        let about = About {
+            place: self.place,
+            optimizer_steps: work.optimizer.steps(),
+            generator_steps: work.joint.as_ref().map_or(0, Joint::steps),
+            ..self.about.clone()
+        };
         let parameters =
             self.network.parameters().iter().map(|(n, p)| (format!("parameters/{n}"), &p.tensor));
         let means = work.ema.iter().flat_map(Ema::tensors).map(|(n, t)| (format!("ema/{n}"), t));
         let moments = work.optimizer.tensors().map(|(n, t)| (format!("optimizer/{n}"), t));
-        Ok(super::checkpoint::write(path, &about, parameters.chain(means).chain(moments))?)
+        let generator = self.generator.iter().flat_map(|generator| generator.parameters().iter());
+        let generator = generator.map(|(name, p)| (format!("generator/{name}"), &p.tensor));
+        let generator_moments = work.joint.iter().flat_map(Joint::tensors);
+        let generator_moments = generator_moments.map(|(n, t)| (format!("generator-optimizer/{n}"), t));
+        let of_generator = generator.chain(generator_moments);
+        let all = parameters.chain(means).chain(moments).chain(of_generator);
+        Ok(super::checkpoint::write(path, &about, all)?)
     }
 
     /// Where it was when that ended it.

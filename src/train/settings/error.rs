@@ -44,6 +44,9 @@ pub enum SettingsError {
     /// The data's section cannot be.
     #[error("settings, data: {0}")]
     Data(#[from] DataError),
+    /// A generator that cannot be.
+    #[error("settings, generator: {0}")]
+    Generator(String),
     /// A network is wanted of settings for a head.
     #[error(
         "settings, model has no network: say architecture, width, dataset_head, precision, or use attach-head"

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use crate::labels::{Class, Taxonomy, TaxonomyError};
 use crate::model::{ClassEntry, InputSpec, Training};
 use crate::train::data::{self, DataError, Normalisation};
+use crate::train::generator;
 use crate::train::model::{Architecture, DatasetHead, Precision, Spec};
 use crate::yaml;
 
@@ -40,6 +41,9 @@ pub struct Settings {
     /// The share of each source's negatives that training never sees, 0..0.9: what validation pastes is of it.
     #[serde(default)]
     pub held_out: f64,
+    /// What makes negatives while it is trained, for phases that have a source `generated`; one for all phases.
+    #[serde(default)]
+    pub generator: Option<generator::Settings>,
     /// What it is judged on while it learns; absent: nothing.
     #[serde(default)]
     pub validation: Option<Validation>,
@@ -188,12 +192,16 @@ impl Settings {
         if let Some(validation) = &self.validation {
             validation.check(self)?;
         }
+        if let Some(generator) = &self.generator {
+            generator.check().map_err(SettingsError::Generator)?;
+        }
         if self.phases.is_empty() {
             return value("phases", "empty".into(), "one phase at least");
         }
         for (i, phase) in self.phases.iter().enumerate() {
             phase.check()?;
             phase.check_head(self.model.network.as_ref().map(|network| network.dataset_head))?;
+            phase.check_generator(self.generator.as_ref())?;
             if self.phases[..i].iter().any(|p| p.name == phase.name) {
                 let reason = "there are two of this name: each has its own".into();
                 return Err(SettingsError::Phase { phase: phase.name.clone(), reason });

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::SettingsError;
 use crate::train::data::Augmentation;
+use crate::train::generator::{self, Lessons};
 use crate::train::losses::Objective;
 use crate::train::model::DatasetHead;
 use crate::train::negatives;
@@ -41,6 +42,9 @@ pub struct Phase {
     /// What is pasted; absent: nothing.
     #[serde(default)]
     pub negatives: Option<negatives::Settings>,
+    /// How the run's generator is trained along; absent where it has nothing to learn.
+    #[serde(default)]
+    pub generator: Option<Lessons>,
     /// The rule.
     pub optimizer: optimizer::Settings,
     /// How its rate goes.
@@ -60,6 +64,41 @@ fn one() -> u64 {
 }
 
 impl Phase {
+    /// Whether it has work for the run's generator.
+    pub fn generates(&self) -> bool {
+        let vacancies = self.negatives.as_ref().is_some_and(negatives::Settings::have_vacancies);
+        vacancies || self.objective == Objective::Generator
+    }
+
+    /// Whether what it asks of the run's generator is what there is.
+    pub(super) fn check_generator(&self, of_run: Option<&generator::Settings>) -> Result<(), SettingsError> {
+        let learns = of_run.map(generator::Settings::learns);
+        let alone = self.objective == Objective::Generator;
+        let reason = match (self.generates(), learns, &self.generator) {
+            (true, None, _) => {
+                "it has negatives or an objective of a generator: name one, generator: {kind: flow, preset: small}"
+            }
+            (true, Some(false), Some(_)) => {
+                "generator: an adversarial one learns nothing, leave the lessons out"
+            }
+            (true, Some(true), None) if !alone => {
+                "its generator has no lessons: add generator: {feedback, lambda, optimizer}"
+            }
+            (true, _, Some(_)) if alone => {
+                "objective generator: the phase's own optimizer moves it, leave the lessons out"
+            }
+            (false, _, Some(_)) => "generator has lessons, but none of the negatives' sources is generated",
+            (true, Some(_), _) if alone && !matches!(of_run, Some(generator::Settings::Flow { .. })) => {
+                "objective generator fits a flow, which the run's is not"
+            }
+            (true, Some(_), _) if alone && (self.ema.is_some() || self.negatives.is_some()) => {
+                "objective generator leaves the segmenter as it is: no ema, no negatives"
+            }
+            _ => return Ok(()),
+        };
+        Err(SettingsError::Phase { phase: self.name.clone(), reason: reason.into() })
+    }
+
     /// Whether the network's head is one that the objective can train; `None`: a head of its own, attached.
     pub(super) fn check_head(&self, head: Option<DatasetHead>) -> Result<(), SettingsError> {
         if matches!(self.objective, Objective::VoidClassifier { .. }) && head != Some(DatasetHead::Tied) {
@@ -104,6 +143,9 @@ impl Phase {
         }
         if !(0.0..=1.0).contains(&self.class_weights) {
             return says(format!("class_weights is {}: a power of 1/frequency, 0 to 1", self.class_weights));
+        }
+        if let Some(lessons) = &self.generator {
+            lessons.check().or_else(|reason| says(format!("generator: {reason}")))?;
         }
         self.augmentation.check().or_else(|e| says(format!("augmentation: {e}")))?;
         self.optimizer.check().or_else(|reason| says(format!("optimizer: {reason}")))?;

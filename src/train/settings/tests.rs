@@ -131,6 +131,46 @@ fn the_classifier_of_one_more_class_has_a_tied_head() {
     assert!(error.contains("dataset_head: tied"), "{error}");
 }
 
+/// A phase with generated negatives, for the run's generator.
+const JOINT: &str = "  batch: 4
+  negatives: {sources: [{kind: generated}], paste: {objects: [1, 1]}}
+  generator: {feedback: jensen-shannon, lambda: 0.03, optimizer: {kind: adamax, lr: 0.00001}}";
+const FLOW: &str = "seed: 1\ngenerator: {kind: flow, preset: small}\n";
+
+#[test]
+fn a_generator_and_its_lessons_go_together() {
+    let with = |run: &str, phase: &str| {
+        Written::parse(&YAML.replace("seed: 1\n", run).replace("  batch: 4", phase)).map(|_| ())
+    };
+    with(FLOW, JOINT).unwrap();
+    let adversarial = "seed: 1\ngenerator: {kind: adversarial}\n";
+    let (taught, _) = JOINT.split_once("  generator").unwrap();
+    with(adversarial, taught).unwrap();
+    let alone = YAML.replace("kind: closed-set", "kind: generator");
+    Written::parse(&alone.replace("seed: 1\n", FLOW)).unwrap();
+    let says = |result: Result<(), SettingsError>, part: &str| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    says(with("seed: 1\n", JOINT), "name one, generator: {kind: flow");
+    says(with(adversarial, JOINT), "learns nothing");
+    says(with(FLOW, taught), "has no lessons");
+    let elsewhere = JOINT.replace("kind: generated", "kind: noise");
+    says(with(FLOW, &elsewhere), "none of the negatives' sources is generated");
+    says(with(FLOW, &JOINT.replace("0.03", "-1")), "lambda is -1");
+    let rising = JOINT.replace("0.03,", "0.03, schedule: {kind: cosine, final: 2},");
+    says(with(FLOW, &rising), "generator: schedule: final is 2");
+    says(
+        with(FLOW, &JOINT.replace("objects: [1, 1]", "objects: [1, 2]")),
+        "1..1 where a source is generated",
+    );
+    says(Written::parse(&alone).map(|_| ()), "name one");
+    says(Written::parse(&alone.replace("seed: 1\n", adversarial)).map(|_| ()), "fits a flow");
+    let mean = alone.replace("seed: 1\n", FLOW).replace("  batch: 4", "  batch: 4\n  ema: 0.9");
+    says(Written::parse(&mean).map(|_| ()), "no ema");
+    says(with("seed: 1\ngenerator: {kind: gan, width: 1}\n", JOINT), "width 1");
+}
+
 #[test]
 fn two_phases_of_one_name_are_refused() {
     let (_, phase) = YAML.split_once("phases:\n").unwrap();

@@ -79,6 +79,11 @@ impl Validation {
             let expected = "above 0: what validation pastes is kept from training";
             return value("held_out", "0".into(), expected);
         }
+        if self.pasted.as_ref().is_some_and(|pasted| pasted.negatives.have_vacancies()) {
+            let expected =
+                "sources that are there before the training: what it generates itself judges nothing";
+            return value("validation.pasted", "a source that is generated".into(), expected);
+        }
         let judged = [&self.closed_set, &self.anomalies].into_iter().flatten();
         for split in judged.chain(self.pasted.as_ref().map(|pasted| &pasted.frames)) {
             let first = || dataset::splits(&split.dataset).first().copied();

@@ -41,6 +41,12 @@ pub struct About {
     pub best: Option<f64>,
     /// The step of the phase's last validation.
     pub validated: Option<u64>,
+    /// The line of the run's generator, if it has one.
+    #[serde(default)]
+    pub generator: Option<String>,
+    /// Steps the generator's optimizer has made in the phase.
+    #[serde(default)]
+    pub generator_steps: u64,
     /// Trained so far, all phases together.
     pub seconds: f64,
     /// SHA-256 of the file that the encoder began with, if it began with one.

@@ -39,6 +39,16 @@ pub enum CheckpointError {
         /// The network there is.
         expected: String,
     },
+    /// Of another generator.
+    #[error("the generator in checkpoint {path} is {got}, but the settings make {expected}")]
+    Generator {
+        /// The file.
+        path: PathBuf,
+        /// Its generator.
+        got: String,
+        /// The one there is.
+        expected: String,
+    },
     /// Of other settings.
     #[error(
         "{path} was made with other settings:\n{differences}\nGive the settings of the run's own settings.yaml, \

@@ -1,7 +1,8 @@
 //! All that a run is, in one file: to resume it bit for bit, to begin another, to export.
 //!
 //! The file is safetensors: `parameters/NAME` as they are trained, `ema/NAME` their running means where the
-//! phase keeps them, `optimizer/first/NAME` and `optimizer/second/NAME`. Its metadata has one entry, [`About`] as
+//! phase keeps them, `optimizer/first/NAME` and `optimizer/second/NAME`; of a generator that is trained along
+//! `generator/NAME` and `generator-optimizer/...`. Its metadata has one entry, [`About`] as
 //! JSON. It is written beside its name and renamed: a disk that fills up, a run that is killed or a power cut
 //! leaves the last one whole.
 
@@ -167,7 +168,7 @@ impl Checkpoint {
         !self.group(group).is_empty()
     }
 
-    /// Fills `into` with the tensors of `group`, by name: `parameters`, `ema` or `optimizer`.
+    /// Fills `into` with the tensors of `group`, by name: `parameters`, `ema`, `optimizer` and so on.
     ///
     /// # Errors
     /// One is missing, left over or of another shape: all of them are named, up to a few; nothing is filled then.

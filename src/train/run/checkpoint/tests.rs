@@ -14,6 +14,8 @@ fn about() -> About {
         steps_before: 5,
         best: Some(0.1 + 0.2),
         validated: Some(20),
+        generator: None,
+        generator_steps: 0,
         seconds: 1.5,
         pretrained: None,
         trainer: crate::VERSION.into(),

@@ -93,8 +93,8 @@ impl Frames {
         // Of the frame alone: every validation of every run with this seed sees the same.
         let mut rng = generator(*seed, ["validation", "negatives"], index as u64);
         let framing = Framing::whole(&scene.rgb);
-        let outliers = negatives.paste(&mut scene, &framing, &mut rng).map_err(DataError::from)?;
-        for (label, _) in scene.labels.iter_mut().zip(outliers).filter(|(_, outlier)| *outlier) {
+        let pasted = negatives.paste(&mut scene, &framing, &mut rng).map_err(DataError::from)?;
+        for (label, _) in scene.labels.iter_mut().zip(pasted.outliers).filter(|(_, outlier)| *outlier) {
             *label = self.unknown;
         }
         Ok((scene.rgb, scene.labels))

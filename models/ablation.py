@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""What negatives are worth (Tables V, VII and IX, Fig. 9): trains every row of ablation.yaml from one closed-set
+checkpoint, judges it with open-set, and keeps each row in ablation.jsonl as it ends.
+
+    models/ablation.py --data DATA --closed-set CHECKPOINT [--only NAME...]
+    models/ablation.py --rows
+    models/ablation.py --page
+
+DATA holds camvid/, camvid-static/ and cutouts/. A row that is in ablation.jsonl already, by the same settings from the
+same checkpoint, is not trained again, and one that was stopped goes on where it was: the same command resumes. --rows
+lists what is there and what is not. --page writes tables and plots into README.md beside this; so does the end of a
+training.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+import ablation_page
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parent
+KEPT = HERE / "ablation.jsonl"
+SCHEDULE = CHECKOUT / "config/train/ablation.yaml"
+WORK = CHECKOUT / "target/train/ablation"
+# Where the programs are run: settings that name it do not change with the checkout's place. `make train-syn` begins
+# with the same one.
+FLOW = Path("target/train/flow/flow.safetensors")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--closed-set", type=Path)
+    parser.add_argument("--only", nargs="+", metavar="NAME")
+    parser.add_argument("--rows", action="store_true")
+    parser.add_argument("--page", action="store_true")
+    args = parser.parse_args()
+    plan = read(HERE / "ablation.yaml")
+    wanted = [(row, seed) for row in plan["rows"] for seed in row["seeds"]]
+    if args.rows:
+        kept = results()
+        for row, seed in wanted:
+            found = kept.get((row["name"], seed))
+            print(f"{row['name']}, seed {seed}: {told(found) if found else 'not yet'}")
+    elif not args.page:
+        if not args.data or not args.closed_set:
+            parser.error("--data DATA and --closed-set CHECKPOINT, or --rows, or --page")
+        if not args.closed_set.is_file():
+            parser.error(f"there is no {args.closed_set}: make train makes one")
+        unknown = set(args.only or []) - {row["name"] for row in plan["rows"]}
+        if unknown:
+            parser.error(f"ablation.yaml has no row {', '.join(sorted(unknown))}")
+        work = Work(args, plan)
+        for row, seed in wanted:
+            if not args.only or row["name"] in args.only:
+                work.do(row, seed)
+    if not args.rows:
+        ablation_page.write(plan, read(SCHEDULE), results())
+
+
+def read(path):
+    return YAML(typ="safe").load(path)
+
+
+def results():
+    """The last of each row and seed."""
+    lines = [json.loads(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else []
+    return {(line["row"], line["seed"]): line for line in lines}
+
+
+def told(found):
+    name, best = ablation_page.best(found)
+    return (f"AP {best['ap']:.2%} and FPR95 {best['fpr95']:.2%} by {name}, mIoU {found['miou']:.2%}, "
+            f"{found['minutes']:.1f} minutes")
+
+
+class Work:
+    def __init__(self, args, plan):
+        self.data, self.checkpoint, self.plan = args.data.resolve(), args.closed_set.resolve(), plan
+        self.closed_set = hashlib.sha256(self.checkpoint.read_bytes()).hexdigest()
+
+    def do(self, row, seed):
+        """Trains and judges a row, unless its result is there."""
+        name = re.sub(r"[^a-z0-9.]+", "-", row["name"]) + f"-{seed}"
+        folder = WORK / name
+        text = self.settings(row, seed)
+        key = {"row": row["name"], "seed": seed, "closed_set": self.closed_set,
+               "settings": hashlib.sha256(text.encode()).hexdigest()}
+        found = results().get((row["name"], seed))
+        if found and all(found[k] == v for k, v in key.items()):
+            return print(f"{name}: there already, {told(found)}")
+        if (folder / "settings.yaml").exists() and (folder / "settings.yaml").read_text() != text:
+            shutil.rmtree(folder)  # half a training by other settings, or from another checkpoint
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "settings.yaml").write_text(text)
+        checkpoint = self.trained(row, folder) if "sources" in row else self.checkpoint
+        self.train("export", checkpoint, "--out", folder / "model", "--force")
+        line = {**key, "trained": "sources" in row, **timing(folder / "run/log.jsonl"), **self.judged(folder / "model.yaml")}
+        detector = self.plan["detector"]
+        if row["name"] in detector["rows"] and seed == row["seeds"][0]:
+            line["pre_logits"] = self.density(checkpoint, folder / "detector", detector["steps"])
+        with KEPT.open("a") as kept:
+            kept.write(json.dumps(line) + "\n")
+        print(f"{name}: {told(line)}")
+
+    def settings(self, row, seed):
+        """The schedule with the row's negatives; the first lines say what else it begins with."""
+        settings = read(SCHEDULE)
+        phase = settings["phases"][0]
+        settings["seed"] = seed
+        begin = f"# {row['name']}, from the closed-set checkpoint {self.closed_set}\n"
+        if "sources" in row:
+            phase["negatives"]["sources"] = row["sources"]
+        if "generator" in row:
+            settings["generator"] = dict(row["generator"])
+        if "lessons" in row:
+            phase["generator"] = row["lessons"]
+        if row.get("generator", {}).get("kind") == "flow":
+            settings["generator"]["pretrained"] = str(FLOW)
+            fitted_by = hashlib.sha256((CHECKOUT / self.plan["flow"]).read_bytes()).hexdigest()
+            begin += f"# and the flow that {self.plan['flow']} fits, {fitted_by}\n"
+        text = io.StringIO()
+        # By way of JSON, which has no aliases.
+        YAML().dump(json.loads(json.dumps(settings)), text)
+        return begin + text.getvalue()
+
+    def trained(self, row, folder):
+        """The row's checkpoint."""
+        if row.get("generator", {}).get("kind") == "flow":
+            self.fit_flow()
+        run = folder / "run"
+        begin = ["--resume"] if (run / "last.safetensors").exists() else [
+            "--init", self.checkpoint, "--phase", "open-set"]
+        self.train("run", folder / "settings.yaml", "--data", self.data, "--run", run, *begin)
+        return run / "open-set.safetensors"
+
+    def fit_flow(self):
+        """Fits the flow that rows begin with, unless that is done."""
+        run = CHECKOUT / FLOW.parent
+        if not (CHECKOUT / FLOW).exists():
+            begin = ["--resume"] if (run / "last.safetensors").exists() else []
+            self.train("flow", "pretrain", self.plan["flow"], "--data", self.data, "--run", run, *begin)
+
+    def judged(self, model):
+        static = ["--dataset", "folder", "--root", self.data / "camvid-static", "--score", "all"]
+        camvid = ["--dataset", "camvid", "--root", self.data / "camvid", "--split", "test"]
+        report = self.desk("evaluate", "--model", model, *static)
+        scores = {score["score"]: figures(score) for score in [report, *report["scores"]]}
+        return {"scores": scores, "miou": self.desk("evaluate", "--model", model, *camvid)["miou"]}
+
+    def density(self, checkpoint, out, steps):
+        """A density of the checkpoint's pre-logits in the place of the unnormalised one."""
+        shutil.rmtree(out, ignore_errors=True)
+        static = self.data / "camvid-static"
+        self.train("flow", "detector", checkpoint, "--data", self.data, "--images", static / "images", "--out", out,
+                   "--steps", steps)
+        kinds = ["generative", "hybrid"]
+        return {kind: figures(self.desk("metrics", "--scores", out / kind, "--labels", static / "ood")) for kind in kinds}
+
+    def desk(self, *words):
+        return json.loads(self.run("open-set", *words, "--json", stdout=subprocess.PIPE).stdout)
+
+    def train(self, *words):
+        self.run("open-set-train", *words)
+
+    @staticmethod
+    def run(program, *words, **how):
+        line = [f"target/release/{program}", *map(str, words)]
+        print("+", *line, file=sys.stderr)
+        return subprocess.run(line, check=True, cwd=CHECKOUT, **how)
+
+
+def figures(score):
+    return {name: score[name] for name in ("ap", "fpr95", "auroc")}
+
+
+def timing(log):
+    """Of a run: a step's median, and all of them; nothing of a row that was not trained."""
+    steps = {}
+    for line in map(json.loads, log.read_text().splitlines() if log.exists() else []):
+        if "seconds_per_step" in line:
+            steps[line["step"]] = line["seconds_per_step"]
+    minutes, begin = 0.0, 0
+    for step, seconds in sorted(steps.items()):
+        minutes += (step - begin) * seconds / 60
+        begin = step
+    median = statistics.median(steps.values()) if steps else 0.0
+    return {"minutes": round(minutes, 1), "seconds_per_step": round(median, 3), "when": time.strftime("%Y-%m-%d")}
+
+
+if __name__ == "__main__":
+    main()

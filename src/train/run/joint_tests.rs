@@ -1,0 +1,261 @@
+//! A tiny segmenter and a tiny flow, trained together on halves of two colours, with waves in them and vacancies.
+
+use std::path::Path;
+
+use tch::{Device, Kind, Tensor};
+use tempfile::tempdir;
+
+use super::checkpoint::Checkpoint;
+use super::train::{Batches, Feed, Outside};
+use super::*;
+use crate::train::data::Batch;
+use crate::train::generator::{self, Generator};
+use crate::train::model::{Precision, TorchNetwork};
+use crate::train::negatives::Vacancy;
+
+/// The flow alone, then both.
+const SETTINGS: &str = "
+seed: 3
+classes: [{name: red, color: [255, 0, 0]}, {name: green, color: [0, 255, 0]}]
+model:
+  network: {architecture: tiny, width: 8, dataset_head: independent, precision: f32}
+  mean: [0.4, 0.5, 0.6]
+  std: [0.2, 0.25, 0.3]
+data: {dataset: folder, folder: train}
+generator: GENERATOR
+phases:
+- name: fit
+  steps: 30
+  batch: 2
+  objective: {kind: generator}
+  optimizer: {kind: adamax, lr: 0.005}
+  clip: 100
+- name: joint
+  steps: 6
+  batch: 2
+  objective: {kind: hybrid, beta1: 1, beta2: 0.3, beta3: 0.3, beta4: 0.03}
+  negatives: {sources: [{kind: generated, sides: [8, 16]}], paste: {objects: [1, 1]}}
+  generator: LESSONS
+  optimizer: {kind: adamw, lr: 0.01}
+threads: 1
+checkpoint_every: 3
+log_every: 1
+export:
+  input_sizes: [[32, 32]]
+  training: {network: tiny, data: made up, licence: none}
+";
+const FLOW: &str = "{kind: flow, preset: tiny}";
+const LESSONS: &str =
+    "{feedback: jensen-shannon, lambda: 0.03, optimizer: {kind: adamax, lr: 0.001}, clip: 100}";
+
+/// Without the first phase, for generators that are fitted in joint training alone.
+fn joint_only(generator: &str, lessons: &str) -> Written {
+    let text = SETTINGS.replace("GENERATOR", generator).replace("LESSONS", lessons);
+    let (head, rest) = text.split_once("- name: fit").unwrap();
+    let (_, joint) = rest.split_once("- name: joint").unwrap();
+    let text = format!("{head}- name: joint{joint}");
+    Written::parse(&if lessons.is_empty() { text.replace("  generator: \n", "") } else { text }).unwrap()
+}
+
+fn both() -> Written {
+    Written::parse(&SETTINGS.replace("GENERATOR", FLOW).replace("LESSONS", LESSONS)).unwrap()
+}
+
+/// A red half and a green one; the first image has a vacancy in every step but each third.
+///
+/// The waves are another phase's in each step, and all steps' are alike: a density has something to learn, and nothing
+/// that it learns of one step is wrong for the next. Of colours that get brighter step by step it would be.
+struct Halves;
+
+/// 0 to 255, `[32, 32]`.
+fn waves(phase: f64) -> Tensor {
+    let at = |slope: f64| Tensor::arange(32, (Kind::Float, Device::Cpu)) * slope;
+    let sum = at(0.4).view([1, 32]) + at(0.25).view([32, 1]) + phase;
+    (sum.sin() * 100.0 + 127.5).round()
+}
+
+impl Batches for Halves {
+    fn next(&mut self, step: u64) -> Result<Batch, RunError> {
+        const SIDE: i64 = 32;
+        let columns = Tensor::arange(SIDE, (Kind::Int64, Device::Cpu)).lt(8 + step as i64 % 16);
+        let labels = columns.to_kind(Kind::Int64).view([1, 1, SIDE]).repeat([2, SIDE, 1]);
+        // Each half has a wave of its own colour; in both there is blue.
+        let phase = 2.4 * step as f64;
+        let blue = (waves(phase + 2.0) / 2.0).round().expand([2, SIDE, SIDE], false);
+        let colours = [&labels * waves(phase), (1 - &labels) * waves(phase + 1.0), blue];
+        let colours = Tensor::stack(&colours, 1);
+        let (mean, std) = ([0.4f32, 0.5, 0.6], [0.2f32, 0.25, 0.3]);
+        let of = |values: &[f32]| Tensor::from_slice(values).view([1, 3, 1, 1]);
+        let images = (colours / 255.0 - of(&mean)) / of(&std);
+        let mut outliers = Tensor::zeros_like(&labels).to_kind(Kind::Bool);
+        let mut labels = labels;
+        let mut vacancies = Vec::new();
+        if step % 3 != 2 {
+            let vacancy = Vacancy { left: 3, top: 10, width: 8, height: 16 };
+            let view = |t: &Tensor| t.get(0).narrow(0, 10, 16).narrow(1, 3, 8);
+            let _ = view(&mut outliers).fill_(1);
+            let _ = view(&mut labels).fill_(255);
+            vacancies.push((0, vacancy));
+        }
+        let ids = vec![format!("a{step}"), format!("b{step}")];
+        Ok(Batch { images, labels, outliers, vacancies, ids })
+    }
+}
+
+struct Both {
+    network: TorchNetwork,
+    generator: Box<dyn Generator>,
+}
+
+impl Both {
+    fn new(written: &Written) -> Self {
+        tch::set_num_threads(1);
+        let settings = &written.settings;
+        let spec = settings.spec().unwrap().0;
+        Self {
+            network: TorchNetwork::new(spec, settings.seed, Precision::F32, Device::Cpu).unwrap(),
+            generator: generator::open(settings.generator.as_ref().unwrap(), settings.seed, Device::Cpu)
+                .unwrap(),
+        }
+    }
+
+    fn train(
+        &self,
+        written: &Written,
+        out: &Path,
+        start: &Start,
+        stop_at: Option<u64>,
+    ) -> Result<Report, RunError> {
+        let stop = Stop::default();
+        let mut asked = 0;
+        let outside = Outside {
+            feed: &mut |phase| {
+                asked += 1;
+                if stop_at == Some(asked) {
+                    stop.request();
+                }
+                let steps = phase.steps.unwrap();
+                Ok(Feed { batches: Box::new(Halves), class_weights: None, steps, negatives: None })
+            },
+            judge: &mut |_| Ok(None),
+        };
+        let trained = Trained { network: &self.network, generator: Some(self.generator.as_ref()) };
+        run_with(written, &trained, outside, out, start, &stop)
+    }
+
+    /// Of its parameters, in order.
+    fn generator(&self) -> Vec<f32> {
+        let all = self.generator.parameters().iter();
+        all.flat_map(|(_, p)| Vec::<f32>::try_from(p.tensor.flatten(0, -1)).unwrap()).collect()
+    }
+}
+
+const NEW: &Start = &Start::New { pretrained: None };
+
+/// Every tensor of a checkpoint, its bits.
+fn tensors(path: &Path) -> Vec<(String, Vec<u32>)> {
+    let read = Checkpoint::read(path).unwrap();
+    let bits =
+        |t: &Tensor| Vec::<f32>::try_from(t.flatten(0, -1)).unwrap().into_iter().map(f32::to_bits).collect();
+    read.tensors().map(|(name, t)| (name.to_owned(), bits(t))).collect()
+}
+
+/// The values that a term had, line by line.
+fn told(run: &Path, phase: &str, term: &str) -> Vec<f64> {
+    let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter(|l| l["phase"] == phase).filter_map(|l| l["terms"][term].as_f64()).collect()
+}
+
+#[test]
+fn a_flow_is_fitted_and_then_taught_by_the_segmenter() {
+    let written = both();
+    let dir = tempdir().unwrap();
+    let run = dir.path().join("run");
+    let both = Both::new(&written);
+    both.train(&written, &run, NEW, None).unwrap();
+    let bits = told(&run, "fit", "bits_per_dimension");
+    // The first is of the batch that the flow took its scales from, before any step.
+    let mean = |bits: &[f64]| bits.iter().sum::<f64>() / bits.len() as f64;
+    assert!(bits.len() == 30 && mean(&bits[25..]) < bits[0] - 0.1, "{bits:?}");
+    // Two batches of three have a vacancy.
+    assert_eq!(told(&run, "joint", "jensen_shannon").len(), 4);
+    assert_eq!(told(&run, "joint", "bits_per_dimension").len(), 4);
+    let divergences = told(&run, "joint", "jensen_shannon");
+    assert!(divergences.iter().all(|d| (0.0..=2f64.ln()).contains(d)), "{divergences:?}");
+    let kept = Checkpoint::read(&run.join("fit.safetensors")).unwrap();
+    assert_eq!(kept.about.generator.as_deref(), Some(both.generator.identity().as_str()));
+    assert_ne!(tensors(&run.join("fit.safetensors")), tensors(&run.join("joint.safetensors")));
+}
+
+#[test]
+fn a_run_with_a_flow_resumes_to_the_same_bits() {
+    let written = both();
+    let dir = tempdir().unwrap();
+    let (straight, stopped) = (dir.path().join("straight"), dir.path().join("stopped"));
+    Both::new(&written).train(&written, &straight, NEW, None).unwrap();
+    // Stopped where the second phase begins, then taken up by a process that knows nothing.
+    let first = Both::new(&written).train(&written, &stopped, NEW, Some(2)).unwrap();
+    assert_eq!(first.ending, Ending::Stopped);
+    let again = Both::new(&written);
+    assert_eq!(again.train(&written, &stopped, &Start::Resume, None).unwrap().ending, Ending::Done);
+    let (a, b) = (tensors(&straight.join("joint.safetensors")), tensors(&stopped.join("joint.safetensors")));
+    assert_eq!(a.len(), b.len());
+    for (a, b) in a.iter().zip(&b) {
+        assert!(a == b, "{} differs", a.0);
+    }
+}
+
+/// The flow after a run that is the same but for `lambda: 0.03, ` of its lessons.
+fn moved(other: &str) -> Vec<f32> {
+    let written = joint_only(FLOW, &LESSONS.replace("lambda: 0.03, ", other));
+    let dir = tempdir().unwrap();
+    let both = Both::new(&written);
+    both.train(&written, &dir.path().join("run"), NEW, None).unwrap();
+    both.generator()
+}
+
+#[test]
+fn the_feedback_alone_moves_a_flow() {
+    // What the segmenter says is all that differs.
+    let (without, with) = (moved("lambda: 0, "), moved("lambda: 100, "));
+    assert_eq!(without, moved("lambda: 0, "), "nothing else differs");
+    assert_ne!(without, with);
+}
+
+#[test]
+fn a_flow_has_the_phases_schedule_or_its_own() {
+    let as_the_phase = moved("lambda: 0.03, ");
+    assert_eq!(moved("lambda: 0.03, schedule: {kind: constant}, "), as_the_phase);
+    assert_ne!(moved("lambda: 0.03, schedule: {kind: cosine}, "), as_the_phase);
+}
+
+#[test]
+fn every_generator_fills_and_learns_as_it_can() {
+    for (generator, lessons, term) in [
+        (FLOW, LESSONS.replace("jensen-shannon", "hybrid"), "bits_per_dimension"),
+        ("{kind: gan, latent: 4, width: 8}", LESSONS.replace("jensen-shannon", "uniform"), "critic"),
+        ("{kind: adversarial, steps: 2, radius: 32}", String::new(), "dataset_out"),
+    ] {
+        let written = joint_only(generator, &lessons);
+        let dir = tempdir().unwrap();
+        let run = dir.path().join("run");
+        let both = Both::new(&written);
+        let before = both.generator();
+        both.train(&written, &run, NEW, None).unwrap();
+        assert!(!told(&run, "joint", term).is_empty(), "{generator}: {term}");
+        assert_eq!(before != both.generator(), !lessons.is_empty(), "{generator}");
+    }
+}
+
+#[test]
+fn a_generator_of_another_kind_is_refused() {
+    let dir = tempdir().unwrap();
+    let (flow, gan) = (both(), joint_only("{kind: gan, latent: 4, width: 8}", LESSONS));
+    Both::new(&flow).train(&flow, &dir.path().join("flow"), NEW, None).unwrap();
+    let start = Start::From { checkpoint: dir.path().join("flow/fit.safetensors"), phase: "joint".into() };
+    let error = Both::new(&gan).train(&gan, &dir.path().join("gan"), &start, None).unwrap_err().to_string();
+    for part in ["fit.safetensors is flow blocks", "make gan latent=4"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
