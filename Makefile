@@ -4,7 +4,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test train train-syn ablation bench bench-train results lint doc docker-check clean-prefix
+.PHONY: help setup build demo test train train-syn ablation bench bench-train soak budget-demo results lint doc \
+	docker-check clean-prefix
 
 # Both programs of the vehicle: the node, and the tool for the desk. The trainer is built apart from them, so that
 # neither is linked to libtorch.
@@ -121,6 +122,14 @@ bench-train: ## a training step beside Python PyTorch's; PYTHON_WITH_TORCH=a Pyt
 	. .prefix/env.sh
 	cargo build --release --locked $(TRAINER) --bins
 	$(PYTHON_HERE) benches/training.py $(BENCH)
+
+soak: build ## MINUTES=10 of the node under a budget and a load, watched from outside; into README.md
+	@. .prefix/env.sh
+	$(PYTHON_HERE) benches/soak.py --minutes $(or $(MINUTES),10) $(SOAK)
+
+budget-demo: build ## a load halves the machine, the input size follows: benches/budget.png, and into README.md
+	@. .prefix/env.sh
+	$(PYTHON_HERE) benches/budget_demo.py $(BUDGET)
 
 results: build ## the figures of models/README.md; DATA=folder of camvid/ and camvid-static/, STAMPS=folder of stamps, RESULTS="--model ..." of another model
 	@. .prefix/env.sh

@@ -1,13 +1,14 @@
-"""The open-set segmenter behind one camera.
+"""The open-set segmenter behind one camera, or behind several that share one network.
 
     ros2 launch open_set open_set.launch.py camera_topic:=/front/image_raw namespace:=front
+    ros2 launch open_set open_set.launch.py cameras:=front,left
 """
 
 import os
 from pathlib import Path
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -29,30 +30,43 @@ def generate_launch_description():
             description="sensor_msgs/Image to segment",
         ),
         DeclareLaunchArgument(
+            "cameras",
+            default_value="",
+            description="names of several cameras, front,left, each on /NAME/image_raw or where params_file says "
+            "(NAME.camera_topic); empty: one, on camera_topic",
+        ),
+        DeclareLaunchArgument(
             "params_file",
             default_value=str(SHARE / "config/open_set.param.yaml"),
-            description="the node's other parameters; model and camera_topic above win over it",
+            description="the node's other parameters; model, camera_topic and cameras above win over it",
         ),
         DeclareLaunchArgument(
             "namespace",
             default_value="",
-            description="namespace of the node and its outputs; one for each camera",
+            description="namespace of the node and its outputs; one for each node",
         ),
     ]
     # Large images are lost over Fast DDS as it comes. Who has profiles of their own keeps them.
     profiles = [] if DDS_PROFILES in os.environ else [
         SetEnvironmentVariable(DDS_PROFILES, str(SHARE / "config/fastdds.xml"))
     ]
+    return LaunchDescription([*arguments, *profiles, OpaqueFunction(function=nodes)])
+
+
+def nodes(context):
+    """The node, once the arguments are known."""
+    parameters = {"model": LaunchConfiguration("model"), "camera_topic": LaunchConfiguration("camera_topic")}
+    # A list of nothing has no type to ROS: it is given only where it names one.
+    named = LaunchConfiguration("cameras").perform(context).strip("[]").split(",")
+    if cameras := [name.strip() for name in named if name.strip()]:
+        parameters["cameras"] = cameras
     node = Node(
         package="open_set",
         executable="open_set_node",
         name="open_set",
         namespace=LaunchConfiguration("namespace"),
-        parameters=[
-            LaunchConfiguration("params_file"),
-            # After the file: the later of two wins.
-            {"model": LaunchConfiguration("model"), "camera_topic": LaunchConfiguration("camera_topic")},
-        ],
+        # After the file: the later of two wins.
+        parameters=[LaunchConfiguration("params_file"), parameters],
         output="screen",
     )
-    return LaunchDescription([*arguments, *profiles, node])
+    return [node]

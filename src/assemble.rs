@@ -3,8 +3,8 @@
 //! The one place where the pieces are put together, for the node and for every desk tool. Does I/O, so that
 //! the pipeline need not.
 
-use crate::config::{ConfigError, Parameters};
-use crate::images::{self, ImagesError};
+use crate::config::{ConfigError, Parameters, PipelineSettings};
+use crate::images::{self, Gray, ImagesError};
 use crate::labels::Taxonomy;
 use crate::model::{Model, ModelError};
 use crate::pipeline::Pipeline;
@@ -12,6 +12,7 @@ use crate::score::cpu;
 use crate::segmenter::SegmentError;
 use crate::segmenter::onnx::OnnxSegmenter;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A pipeline and what is to be said about it.
 pub struct Assembly {
@@ -49,36 +50,101 @@ pub enum AssembleError {
     /// The scoring threads.
     #[error("parameter threads: the scoring threads do not start: {0}")]
     Threads(String),
+    /// The kernel.
+    #[error("parameter realtime.required: {0}")]
+    RealTime(String),
     /// The mask.
     #[error("parameter mask: {0}")]
     Mask(ImagesError),
 }
 
-/// Puts a pipeline together. Blocks while the model loads and warms up.
-///
-/// # Errors
-/// Whatever is wrong with parameters, model, runtime or mask; nothing was published then.
-pub fn assemble(parameters: &Parameters) -> Result<Assembly, AssembleError> {
-    assemble_model(parameters, &Model::load(Path::new(&parameters.model))?, false)
+/// Makes the sessions of one model, as often as it is asked to: a pipeline for every input size that may be used,
+/// at least one. Blocks while they warm up.
+pub type Builder = Arc<dyn Fn() -> Result<Vec<Assembly>, AssembleError> + Send + Sync>;
+
+/// Holds a camera's parameters against the model: what they come to at every input size that may be used.
+pub type Check = Arc<dyn Fn(&Parameters) -> Result<Vec<PipelineSettings>, ConfigError> + Send + Sync>;
+
+/// A model that is loaded, before there are sessions. Its bytes are kept: what becomes of the file later changes
+/// nothing.
+#[derive(Clone)]
+pub struct Loaded {
+    /// For the cameras that it was loaded for, which take turns at each pipeline in their order.
+    pub build: Builder,
+    /// For other parameters of theirs.
+    pub check: Check,
 }
 
-/// As [`assemble`], of a model that is loaded already. `pre_logits`: they are read beside what the score
-/// itself reads, by [`Pipeline::pre_logits`] or by another score of the same frames.
+/// Loads the model of cameras that share sessions, each with its parameters; all name the same model.
 ///
 /// # Errors
-/// Whatever is wrong with parameters, graph, runtime or mask.
+/// Whatever is wrong with parameters and model; of runtime and mask, the builder says it.
+pub fn load(cameras: &[Parameters]) -> Result<Loaded, AssembleError> {
+    let Some(first) = cameras.first() else {
+        return Err(ConfigError::Shape("a model is loaded for one camera at least".into()).into());
+    };
+    let model = Arc::new(Model::load(Path::new(&first.model))?);
+    let choices = cameras.iter().map(|p| p.choices(&model)).collect::<Result<Vec<_>, _>>()?;
+    let (cameras, same) = (cameras.to_vec(), Arc::clone(&model));
+    let build = move || {
+        // All are calibrated at the same sizes: those are the model's and the score's.
+        let sizes = choices.iter().map(Vec::len).min().unwrap_or(0);
+        (0..sizes)
+            .map(|size| {
+                let views = cameras.iter().zip(choices.iter().filter_map(|c| c.get(size)));
+                put_together(&model, &views.collect::<Vec<_>>())
+            })
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let check = move |parameters: &Parameters| parameters.choices(&same);
+    Ok(Loaded { build: Arc::new(build), check: Arc::new(check) })
+}
+
+/// Puts a pipeline together from a model that is loaded already, for one input size. `pre_logits`: they are read
+/// beside what the score itself reads, by [`Pipeline::pre_logits`] or by another score of the same frames.
+///
+/// # Errors
+/// Whatever is wrong with parameters, graph, runtime or mask; nothing was published then.
 pub fn assemble_model(
     parameters: &Parameters,
     model: &Model,
     pre_logits: bool,
 ) -> Result<Assembly, AssembleError> {
+    start(parameters, model, parameters.settings(model)?, pre_logits)
+}
+
+/// One input size, with a view a camera.
+fn put_together(
+    model: &Model,
+    cameras: &[(&Parameters, &PipelineSettings)],
+) -> Result<Assembly, AssembleError> {
+    let Some(((parameters, settings), others)) = cameras.split_first() else {
+        return Err(ConfigError::Shape("a pipeline has one camera at least".into()).into());
+    };
+    let mut assembly = start(parameters, model, (*settings).clone(), false)?;
+    for (parameters, settings) in others {
+        let mask = mask(parameters)?;
+        assembly.pipeline = assembly.pipeline.and((*settings).clone(), mask);
+    }
+    Ok(assembly)
+}
+
+fn mask(parameters: &Parameters) -> Result<Option<Gray>, AssembleError> {
+    match parameters.mask.as_str() {
+        "" => Ok(None),
+        path => images::read_gray(Path::new(path)).map(Some).map_err(AssembleError::Mask),
+    }
+}
+
+fn start(
+    parameters: &Parameters,
+    model: &Model,
+    settings: PipelineSettings,
+    pre_logits: bool,
+) -> Result<Assembly, AssembleError> {
     let runtime = parameters.runtime()?;
     cpu::start_workers(runtime.threads).map_err(AssembleError::Threads)?;
-    let settings = parameters.settings(model)?;
-    let mask = match parameters.mask.as_str() {
-        "" => None,
-        path => Some(images::read_gray(Path::new(path)).map_err(AssembleError::Mask)?),
-    };
+    let mask = mask(parameters)?;
     let segmenter = if pre_logits || settings.scoring.clip().is_some() {
         OnnxSegmenter::with_pre_logits(model, &runtime, settings.input_size)?
     } else {

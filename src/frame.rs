@@ -259,6 +259,31 @@ impl<'a> Frame<'a> {
         self.step
     }
 
+    /// How bright a pixel is, roughly, 0 to 255: of colours the mean with green twice, of YUV the luma stretched
+    /// from its limited range, of a mosaic what the cell's first sensor saw. 0 outside the image.
+    pub fn luma(&self, x: usize, y: usize) -> u8 {
+        if x >= self.width || y >= self.height {
+            return 0;
+        }
+        let byte = |x: usize, y: usize, i: usize| {
+            let at = y * self.step + x * self.encoding.bytes_per_pixel() + i;
+            self.data.get(at).copied().unwrap_or(0)
+        };
+        let full = |y: u8| (u32::from(y.saturating_sub(16)) * 255 / 219).min(255) as u8;
+        match self.encoding {
+            Encoding::Rgb8 | Encoding::Bgr8 | Encoding::Rgba8 | Encoding::Bgra8 => {
+                let [first, green, third] = [0, 1, 2].map(|i| u16::from(byte(x, y, i)));
+                ((first + 2 * green + third) / 4) as u8
+            }
+            Encoding::Mono8 => byte(x, y, 0),
+            Encoding::Uyvy => full(byte(x, y, 1)),
+            Encoding::Yuyv | Encoding::Nv12 => full(byte(x, y, 0)),
+            Encoding::BayerRggb8 | Encoding::BayerBggr8 | Encoding::BayerGbrg8 | Encoding::BayerGrbg8 => {
+                byte(x & !1, y & !1, 0)
+            }
+        }
+    }
+
     /// All bytes, `step` × stored rows.
     pub fn data(&self) -> &'a [u8] {
         self.data
@@ -295,6 +320,30 @@ mod tests {
         assert!(matches!(check(Encoding::Rgb8, 4, 2, 12, 25), Err(FrameError::Length { got: 25, .. })));
         assert!(matches!(check(Encoding::Nv12, 4, 3, 4, 16), Err(FrameError::Cell { .. })));
         assert!(matches!(check(Encoding::Yuyv, 3, 2, 6, 12), Err(FrameError::Cell { .. })));
+    }
+
+    #[test]
+    fn a_pixel_is_as_bright_in_every_encoding() {
+        // The second pixel of the second row is of brightness 100, padding and all else is not.
+        let luma = |encoding: Encoding, step: usize, bytes: &[(usize, u8)]| {
+            let mut data = vec![7; step * encoding.stored_rows(2)];
+            bytes.iter().for_each(|(at, v)| data[*at] = *v);
+            Frame::new(encoding, 2, 2, step, &data).unwrap().luma(1, 1)
+        };
+        for encoding in [Encoding::Rgb8, Encoding::Bgr8] {
+            assert_eq!(luma(encoding, 8, &[(11, 40), (12, 120), (13, 120)]), 100, "{encoding}");
+        }
+        for encoding in [Encoding::Rgba8, Encoding::Bgra8] {
+            assert_eq!(luma(encoding, 8, &[(12, 100), (13, 100), (14, 100)]), 100, "{encoding}");
+        }
+        assert_eq!(luma(Encoding::Mono8, 3, &[(4, 100)]), 100);
+        assert_eq!(luma(Encoding::Nv12, 2, &[(3, 102)]), 100);
+        assert_eq!(luma(Encoding::Yuyv, 4, &[(6, 102)]), 100);
+        assert_eq!(luma(Encoding::Uyvy, 4, &[(7, 102)]), 100);
+        assert_eq!(luma(Encoding::BayerRggb8, 2, &[(0, 100)]), 100);
+        let black = [0; 4];
+        let frame = Frame::new(Encoding::Mono8, 2, 2, 2, &black).unwrap();
+        assert_eq!((frame.luma(2, 0), frame.luma(0, usize::MAX)), (0, 0));
     }
 
     proptest! {

@@ -5,6 +5,7 @@
 
 use crate::config::PipelineSettings;
 use crate::frame::{Frame, Size};
+use crate::hysteresis::{Hysteresis, Moment};
 use crate::images::{Gray, ImagesError};
 use crate::labels::IGNORE;
 use crate::model::{InputSpec, Model};
@@ -25,7 +26,7 @@ pub enum Stage {
     Preprocess,
     /// The network.
     Inference,
-    /// Upsampling, score, labels and mask.
+    /// Upsampling, score, labels, mask and hold.
     Score,
 }
 
@@ -40,6 +41,8 @@ pub struct Segmentation {
     pub anomaly: Vec<f32>,
     /// Over the pixels that were scored and not masked.
     pub counts: Counts,
+    /// Of the unknown ones, those that are so by their past alone.
+    pub held: u64,
 }
 
 /// Why a frame has no result.
@@ -83,19 +86,27 @@ impl StepError {
     }
 }
 
-/// One camera's walk. Used from one thread.
+/// The walk of one camera's frames, or of several cameras' that take turns at one network. Used from one thread.
 pub struct Pipeline {
-    settings: PipelineSettings,
+    /// One a camera; never empty.
+    views: Vec<View>,
+    /// Whose frames are walked now.
+    current: usize,
     segmenter: Box<dyn Segmenter>,
     preprocess: Preprocess,
     fusion: Fusion,
-    mask: Option<Gray>,
-    layout: Option<Layout>,
     out: Segmentation,
     /// Of [`Pipeline::score_again`], which has no use for them.
     other_labels: Vec<u8>,
     /// Whether `out` is a result and not the leavings of a step that failed.
     has_result: bool,
+}
+
+/// What is one camera's own.
+struct View {
+    settings: PipelineSettings,
+    mask: Option<Gray>,
+    layout: Option<Layout>,
 }
 
 /// What depends on the camera's size alone; made anew when it changes.
@@ -127,16 +138,41 @@ impl Pipeline {
         mask: Option<Gray>,
     ) -> Self {
         Self {
+            views: vec![View { settings, mask, layout: None }],
+            current: 0,
             preprocess: Preprocess::new(input),
             fusion: Fusion::default(),
-            settings,
             segmenter,
-            mask,
-            layout: None,
             out: Segmentation::default(),
             other_labels: Vec::new(),
             has_result: false,
         }
+    }
+
+    /// Lets another camera take turns at the network, with settings of the same input size and a mask of its
+    /// own. Cameras are numbered as they are added, the first one is 0.
+    #[must_use]
+    pub fn and(mut self, settings: PipelineSettings, mask: Option<Gray>) -> Self {
+        self.views.push(View { settings, mask, layout: None });
+        self
+    }
+
+    /// Walks that camera's frames from now on; the last result is gone, if it was another's. Of a number that no
+    /// camera has, the last one's.
+    pub fn turn_to(&mut self, camera: usize) {
+        let camera = camera.min(self.views.len() - 1);
+        self.has_result &= camera == self.current;
+        self.current = camera;
+    }
+
+    /// Another score and threshold for the camera whose turn it is, from the next frame on. Input size, region
+    /// and all that a layout follows from stay as they are.
+    pub fn retune(&mut self, to: &PipelineSettings) {
+        let settings = &mut self.views[self.current].settings;
+        settings.scoring = to.scoring.clone();
+        settings.threshold = to.threshold;
+        settings.threshold_origin.clone_from(&to.threshold_origin);
+        settings.histogram.clone_from(&to.histogram);
     }
 
     /// One frame. `done` is told the end of each stage.
@@ -148,38 +184,77 @@ impl Pipeline {
         frame: &Frame<'_>,
         done: &mut dyn FnMut(Stage),
     ) -> Result<&Segmentation, StepError> {
+        self.step_after(frame, None, done)
+    }
+
+    /// As [`Pipeline::step`], of a frame that follows others: with the past of its camera, where labels are to be
+    /// held, and the frame's stamp in nanoseconds.
+    ///
+    /// # Errors
+    /// As there; the past is then as it was.
+    pub fn step_after(
+        &mut self,
+        frame: &Frame<'_>,
+        past: Option<(&mut Hysteresis, i64)>,
+        done: &mut dyn FnMut(Stage),
+    ) -> Result<&Segmentation, StepError> {
         self.has_result = false;
-        let layout =
-            Self::layout(&mut self.layout, &self.settings, self.mask.as_ref(), &*self.segmenter, frame)?;
+        let View { settings, mask, layout } = &mut self.views[self.current];
+        let settings = &*settings;
+        let layout = Self::layout(layout, settings, mask.as_ref(), &*self.segmenter, frame)?;
 
         self.preprocess.run(frame, &layout.geometry, self.segmenter.input())?; // u8 ▸ f32 [3,h,w]
         done(Stage::Preprocess);
 
         self.segmenter.run()?; // ▸ logits [K,h',w'], dataset logits [1|2,h',w']
-        let outputs = outputs(&mut *self.segmenter, &self.settings.scoring)?;
+        let outputs = outputs(&mut *self.segmenter, &settings.scoring)?;
         done(Stage::Inference);
 
         let sampling = layout.sampling.get_or_insert_with(|| {
-            layout.geometry.sampling(self.settings.output_size, outputs.logits.width, outputs.logits.height)
+            layout.geometry.sampling(settings.output_size, outputs.logits.width, outputs.logits.height)
         });
         self.out.counts = self.fusion.run(
-            &self.settings.scoring,
-            self.settings.threshold,
+            &settings.scoring,
+            settings.threshold,
             outputs,
             sampling,
             &mut self.out.labels,
             &mut self.out.anomaly,
         )?; // ▸ labels u8 [H,W], anomaly f32 [H,W]
-        self.out.size = layout.geometry.output_size(self.settings.output_size);
-        mask_out(&layout.masked, outputs.logits.channels as u8, &mut self.out);
+        self.out.size = layout.geometry.output_size(settings.output_size);
+        let unknown = outputs.logits.channels as u8;
+        mask_out(&layout.masked, unknown, &mut self.out);
+        self.out.held = 0;
+        let share = self.out.counts.non_finite_share();
+        if let Some((hysteresis, stamp_ns)) = past.filter(|_| share <= MAX_NON_FINITE_SHARE) {
+            let moment = Moment {
+                frame,
+                geometry: &layout.geometry,
+                at: settings.output_size,
+                threshold: settings.threshold,
+                unknown,
+                stamp_ns,
+            };
+            self.out.held = hysteresis.hold(&moment, &mut self.out.labels, &self.out.anomaly);
+            self.out.counts.unknown += self.out.held;
+        }
         done(Stage::Score);
 
-        let share = self.out.counts.non_finite_share();
         if share > MAX_NON_FINITE_SHARE {
             return Err(StepError::NonFinite { share });
         }
         self.has_result = true;
         Ok(&self.out)
+    }
+
+    /// Runs the network on whatever its input holds, for who wants to know what a run takes. There is no result
+    /// then.
+    ///
+    /// # Errors
+    /// What the runtime reports.
+    pub fn run_idle(&mut self) -> Result<(), SegmentError> {
+        self.has_result = false;
+        self.segmenter.run()
     }
 
     /// Another score's anomaly map of the frame that was stepped last, without running the network again:
@@ -189,11 +264,12 @@ impl Pipeline {
     /// # Errors
     /// The last step had no result, or the score reads what the segmenter does not give.
     pub fn score_again(&mut self, scoring: &Scoring, anomaly: &mut Vec<f32>) -> Result<(), StepError> {
-        let layout = self.layout.as_ref().filter(|_| self.has_result).ok_or(StepError::NoResult)?;
+        let View { settings, layout, .. } = &self.views[self.current];
+        let layout = layout.as_ref().filter(|_| self.has_result).ok_or(StepError::NoResult)?;
         let sampling = layout.sampling.as_ref().ok_or(StepError::NoResult)?;
         let outputs = outputs(&mut *self.segmenter, scoring)?;
         let labels = &mut self.other_labels;
-        self.fusion.run(scoring, self.settings.threshold, outputs, sampling, labels, anomaly)?;
+        self.fusion.run(scoring, settings.threshold, outputs, sampling, labels, anomaly)?;
         for run in &layout.masked {
             if let Some(masked) = anomaly.get_mut(run.clone()) {
                 masked.fill(f32::NAN);
@@ -214,7 +290,12 @@ impl Pipeline {
 
     /// As checked against the model.
     pub fn settings(&self) -> &PipelineSettings {
-        &self.settings
+        &self.views[self.current].settings
+    }
+
+    /// What is never labelled, where something is.
+    pub fn mask(&self) -> Option<&Gray> {
+        self.views[self.current].mask.as_ref()
     }
 
     /// What the network runs on.
@@ -224,7 +305,7 @@ impl Pipeline {
 
     /// How the last frame was laid onto the input; `None` before the first.
     pub fn geometry(&self) -> Option<&Geometry> {
-        self.layout.as_ref().map(|l| &l.geometry)
+        self.views[self.current].layout.as_ref().map(|l| &l.geometry)
     }
 
     fn layout<'l>(

@@ -17,6 +17,7 @@ fn settings(edit: impl Fn(&mut PipelineSettings)) -> PipelineSettings {
         scoring: Scoring::new(Score::Discriminative, 1.0, Fitted::Nothing).unwrap(),
         threshold: -0.5,
         threshold_origin: "test".into(),
+        histogram: None,
         input_size: Size { width: 8, height: 8 },
         fit: Fit::Stretch,
         region: None,
@@ -218,6 +219,45 @@ fn a_failed_run_is_an_error_and_the_next_frame_is_fine() {
     assert!(run(&mut p, &BYTES, 8).is_ok());
 }
 
+#[test]
+fn cameras_that_take_turns_leave_nothing_to_each_other() {
+    // A wide picture is padded above and below, a tall one left and right.
+    let letterbox = |threshold: f32| {
+        settings(|s| (s.fit, s.threshold, s.output_size) = (Fit::Letterbox, threshold, OutputSize::Network))
+    };
+    let alone = |threshold: f32, mask: Option<Gray>, width: usize, height: usize| {
+        run(&mut pipeline(letterbox(threshold), mask), &BYTES[8 - width..], height).unwrap()
+    };
+    let mask = Gray { width: 4, height: 8, data: (0..32).map(|i| u8::from(i % 4 == 0)).collect() };
+    let (wide, tall) = (alone(-0.5, None, 8, 4), alone(5.0, Some(mask.clone()), 4, 8));
+    assert_ne!(wide.labels, tall.labels);
+    let mut both = pipeline(letterbox(-0.5), None).and(letterbox(5.0), Some(mask));
+    for _ in 0..3 {
+        for (camera, width, height, expected) in [(0, 8, 4, &wide), (1, 4, 8, &tall)] {
+            both.turn_to(camera);
+            assert!(both.segmentation().is_none(), "that is another camera's");
+            let got = run(&mut both, &BYTES[8 - width..], height).unwrap();
+            assert_eq!((&got.labels, got.counts), (&expected.labels, expected.counts), "camera {camera}");
+        }
+    }
+    both.turn_to(7);
+    assert!(both.segmentation().is_some() && both.settings().threshold == 5.0, "there is no such camera");
+}
+
+#[test]
+fn a_threshold_may_change_from_frame_to_frame() {
+    let mut p = pipeline(settings(|_| ()), None);
+    let before = run(&mut p, &BYTES, 8).unwrap();
+    p.retune(&settings(|s| {
+        (s.threshold, s.threshold_origin) = (100.0, "another".into());
+        s.output_size = OutputSize::Network;
+    }));
+    let after = run(&mut p, &BYTES, 8).unwrap();
+    assert!(before.counts.unknown > 0 && after.counts.unknown == 0);
+    let settings = p.settings();
+    assert_eq!((settings.threshold_origin.as_str(), settings.output_size), ("another", OutputSize::Camera));
+}
+
 /// A pixel model is translation equivariant up to its stride.
 #[test]
 fn shifting_the_image_by_a_stride_shifts_the_labels() {
@@ -230,4 +270,23 @@ fn shifting_the_image_by_a_stride_shifts_the_labels() {
     for x in 4..24 {
         assert_eq!(a.labels[x], b.labels[x + 4], "column {x}");
     }
+}
+
+#[test]
+fn labels_are_held_where_the_past_is_given() {
+    use crate::hysteresis::{Hysteresis, Settings};
+    // Byte 120 is just over the threshold, 110 is .08 below it.
+    let mut hysteresis = Hysteresis::new(Settings { delta: 0.3, frames: 1 });
+    let mask = Gray { width: 8, height: 8, data: (0..64).map(|i| u8::from(i < 8)).collect() };
+    let mut p = pipeline(settings(|_| ()), Some(mask));
+    let mut see = |byte: u8, past: Option<i64>| {
+        let data = columns(&[byte; 8], 8);
+        let past = past.map(|stamp_ns| (&mut hysteresis, stamp_ns));
+        let got = p.step_after(&Frame::rgb8(8, 8, &data).unwrap(), past, &mut |_| ()).unwrap();
+        (got.labels[0], got.labels[63], got.counts.unknown, got.held)
+    };
+    assert_eq!(see(120, Some(1)), (IGNORE, 3, 56, 0));
+    assert_eq!(see(110, Some(2)), (IGNORE, 3, 56, 56));
+    assert_eq!(see(110, None), (IGNORE, 2, 0, 0));
+    assert_eq!(see(110, Some(1)), (IGNORE, 2, 0, 0), "an earlier frame");
 }

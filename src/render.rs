@@ -44,7 +44,7 @@ pub fn heatmap(segmentation: &Segmentation, threshold: f32, range: f32, order: O
     };
     // 256 steps a side: no pixel computes a colour.
     let table =
-        |ramp| -> Vec<[u8; 3]> { (0..256).map(|i| order.place(shade(ramp, i as f32 / 255.0))).collect() };
+        |ramp| -> [[u8; 3]; 256] { std::array::from_fn(|i| order.place(shade(ramp, i as f32 / 255.0))) };
     let (cool, warm) = (table(&COOL), table(&WARM));
     out.clear();
     out.extend(segmentation.anomaly.iter().flat_map(|a| {

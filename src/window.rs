@@ -1,9 +1,13 @@
 //! The last so many measurements of one quantity, and their percentiles.
 
-/// A ring of the newest values.
+/// The newest values, in the order they came and in the order of their size: asking costs nothing and
+/// allocates nothing.
 #[derive(Debug, Clone)]
 pub struct Window {
+    /// A ring.
     values: Vec<f64>,
+    /// The same, ascending.
+    sorted: Vec<f64>,
     next: usize,
     capacity: usize,
 }
@@ -27,7 +31,8 @@ impl Window {
     /// Keeps the newest `capacity` values (at least one).
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
-        Self { values: Vec::with_capacity(capacity), next: 0, capacity }
+        let room = || Vec::with_capacity(capacity);
+        Self { values: room(), sorted: room(), next: 0, capacity }
     }
 
     /// Adds a value; the oldest leaves a full window.
@@ -35,29 +40,54 @@ impl Window {
         if self.values.len() < self.capacity {
             self.values.push(value);
         } else {
-            self.values[self.next] = value;
+            let oldest = std::mem::replace(&mut self.values[self.next], value);
+            let place = self.place(oldest);
+            self.sorted.remove(place);
         }
+        let place = self.place(value);
+        self.sorted.insert(place, value);
         self.next = (self.next + 1) % self.capacity;
+    }
+
+    /// Where the first value that is not below this one stands, or would stand.
+    fn place(&self, value: f64) -> usize {
+        self.sorted.partition_point(|v| v.total_cmp(&value).is_lt())
+    }
+
+    /// How many values it holds.
+    pub fn count(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The value that came last; `None` while empty.
+    pub fn last(&self) -> Option<f64> {
+        let newest = (self.next + self.capacity - 1) % self.capacity;
+        self.values.get(newest).copied()
+    }
+
+    /// The value that a share `q` of all do not exceed, by nearest rank; `None` while empty.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        let count = self.sorted.len();
+        let rank = (q * count as f64).ceil() as usize;
+        self.sorted.get(rank.clamp(1, count.max(1)) - 1).copied()
     }
 
     /// `None` while empty.
     pub fn percentiles(&self) -> Option<Percentiles> {
-        let mut sorted = self.values.clone();
-        sorted.sort_by(f64::total_cmp);
-        let rank = |p: f64| {
-            let index = (p * sorted.len() as f64).ceil() as usize;
-            sorted.get(index.clamp(1, sorted.len()) - 1).copied()
-        };
-        if sorted.is_empty() {
-            return None;
-        }
         Some(Percentiles {
-            count: sorted.len(),
-            p50: rank(0.50)?,
-            p95: rank(0.95)?,
-            p99: rank(0.99)?,
-            max: *sorted.last()?,
+            count: self.count(),
+            p50: self.quantile(0.50)?,
+            p95: self.quantile(0.95)?,
+            p99: self.quantile(0.99)?,
+            max: *self.sorted.last()?,
         })
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.sorted.clear();
+        self.next = 0;
     }
 }
 
@@ -79,5 +109,23 @@ mod tests {
         }
         let p = w.percentiles().unwrap();
         assert_eq!((p.count, p.p50, p.p95, p.p99, p.max), (100, 100.0, 145.0, 149.0, 150.0));
+        assert_eq!((w.count(), w.last()), (100, Some(150.0)));
+        w.clear();
+        assert_eq!((w.count(), w.last(), w.percentiles()), (0, None, None));
+        w.push(3.0);
+        assert_eq!((w.last(), w.quantile(0.0), w.quantile(1.0)), (Some(3.0), Some(3.0), Some(3.0)));
+    }
+
+    #[test]
+    fn what_leaves_is_what_came_first_also_among_equals() {
+        let mut w = Window::new(3);
+        for v in [2.0, 1.0, 2.0, f64::NAN, 0.5, 0.5] {
+            w.push(v);
+        }
+        // NaN, 0.5, 0.5 are left; NaN is the largest of all.
+        assert_eq!((w.quantile(0.5), w.last()), (Some(0.5), Some(0.5)));
+        assert!(w.quantile(1.0).unwrap().is_nan());
+        w.push(7.0);
+        assert_eq!(w.quantile(1.0), Some(7.0));
     }
 }

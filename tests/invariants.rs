@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// A crate, and the places under `src/` that may name it.
-const OWNERS: [(&str, &[&str]); 11] = [
+const OWNERS: [(&str, &[&str]); 12] = [
     ("r2r", &["ros/"]),
     ("ort", &["segmenter/onnx/"]),
     ("onnx_protobuf", &["segmenter/onnx/", "train/export/"]),
@@ -15,6 +15,7 @@ const OWNERS: [(&str, &[&str]); 11] = [
     ("serde_yaml", &["yaml.rs"]),
     ("hdf5", &["scores/"]),
     ("npyz", &["scores/"]),
+    ("libc", &["realtime/"]),
     ("tch", &["train/"]),
     ("safetensors", &["train/"]),
 ];

@@ -1,4 +1,4 @@
-//! Why a bag could not be written. Each names the path.
+//! Why a bag could not be written or read. Each names the path.
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,24 @@ pub enum BagError {
         /// The system's or the library's.
         reason: String,
     },
+    /// No rights, no MCAP file, or one that is broken.
+    #[error("cannot read {}: {reason}", .path.display())]
+    Unreadable {
+        /// The MCAP file.
+        path: PathBuf,
+        /// The system's or the library's.
+        reason: String,
+    },
+    /// Nothing to look at.
+    #[error(
+        "{} has no camera: no sensor_msgs/Image or CompressedImage in an MCAP file; its topics: {topics}", .bag.display()
+    )]
+    NoCamera {
+        /// The folder or file.
+        bag: PathBuf,
+        /// Comma-separated.
+        topics: String,
+    },
     /// One topic, two types: ROS has no such thing.
     #[error("topic {topic} carries {first}, and now comes {then}")]
     TwoTypes {
@@ -62,6 +80,10 @@ pub enum BagError {
 }
 
 impl BagError {
+    pub(super) fn unreadable(path: &Path, reason: &impl ToString) -> Self {
+        Self::Unreadable { path: path.into(), reason: reason.to_string() }
+    }
+
     pub(super) fn mcap(path: &Path, error: &mcap::McapError) -> Self {
         let reason = match error {
             mcap::McapError::Io(io) => io.to_string(), // The library would say no more than "I/O error".

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    open_set::ros::main(open_set::assemble::assemble)
+    open_set::ros::main(open_set::assemble::load)
 }

@@ -2,13 +2,23 @@
 //!
 //! [`Parameters`] are the node's ROS parameters and, for the walk of a frame, the desk tool's options: one
 //! list, one set of defaults, one set of checks. [`Parameters::settings`] holds them against a model and
-//! gives [`PipelineSettings`], in which nothing can be wrong any more. Knows nothing of ROS: parameters
-//! arrive as names and loose values.
+//! gives [`PipelineSettings`], in which nothing can be wrong any more; [`Parameters::node`] does so for what
+//! only the node reads. Knows nothing of ROS: parameters arrive as names and loose values.
 
+mod cameras;
+mod changes;
+mod hysteresis;
+mod node;
 mod parameters;
+mod realtime;
 mod settings;
 
-pub use parameters::{DESCRIPTIONS, ParameterValue, Parameters, Publish};
+pub use cameras::{CameraParameters, OF_A_CAMERA, Sharing};
+pub use changes::{When, is_of_the_score, when};
+pub use node::{NodeSettings, Transport};
+pub use parameters::{
+    DESCRIPTIONS, DriftWatch, Hold, ImageFaults, ParameterValue, Parameters, Publish, RealTime,
+};
 pub use settings::{PipelineSettings, Provider, RuntimeSettings};
 
 use crate::frame::Size;
@@ -20,6 +30,18 @@ pub enum ConfigError {
     /// A name that is none of them.
     #[error("parameter {0} is not known; known: {known}", known = DESCRIPTIONS.map(|(n, _)| n).join(", "))]
     Unknown(String),
+    /// A camera's own, where there is no such camera.
+    #[error(
+        "parameter {parameter} is of camera {camera}, which is not among cameras [{cameras}]: name it there"
+    )]
+    NoCamera {
+        /// Its name.
+        parameter: String,
+        /// Part of that.
+        camera: String,
+        /// Those there are.
+        cameras: String,
+    },
     /// A known name with another type's value.
     #[error("parameter {parameter} is {got}, it must be of type {expected}")]
     Type {

@@ -2,7 +2,7 @@
 
 use super::{ConfigError, Parameters};
 use crate::frame::Size;
-use crate::model::{Calibration, Model};
+use crate::model::{Calibration, Model, ScoreHistogram};
 use crate::preprocess::geometry::{Fit, OutputSize, Rect};
 use crate::score::{Score, Scoring};
 use std::path::PathBuf;
@@ -16,6 +16,8 @@ pub struct PipelineSettings {
     pub threshold: f32,
     /// Where that number comes from, for logs and diagnostics.
     pub threshold_origin: String,
+    /// How the score was distributed where the threshold was calibrated.
+    pub histogram: Option<ScoreHistogram>,
     /// Of the network.
     pub input_size: Size,
     /// How the image meets it.
@@ -59,12 +61,50 @@ impl Provider {
     }
 }
 
+/// The input size that is not one: whichever of the model's fits the latency budget.
+const AUTO: &str = "auto";
+
 impl Parameters {
     /// Holds the walk's settings against a model.
     ///
     /// # Errors
     /// A value out of range, a score the model cannot give, or a threshold nobody calibrated or gave.
     pub fn settings(&self, model: &Model) -> Result<PipelineSettings, ConfigError> {
+        let scoring = self.scoring(model)?;
+        let input_size = match self.input_size.as_str() {
+            "" => model.preferred_size(),
+            text => parse_size(text)?,
+        };
+        self.settings_at(model, &scoring, input_size)
+    }
+
+    /// As [`Parameters::settings`], of every input size that may be used: one, or, where `input_size` is auto,
+    /// all those that the score is calibrated at. Each has its own threshold.
+    ///
+    /// # Errors
+    /// Also: auto without a budget to choose by, or with one threshold for all sizes.
+    pub fn choices(&self, model: &Model) -> Result<Vec<PipelineSettings>, ConfigError> {
+        if self.input_size != AUTO {
+            return Ok(vec![self.settings(model)?]);
+        }
+        if self.budget()?.budget_ms.is_none() {
+            return Err(value("input_size", AUTO, "a size: auto chooses by latency_budget_ms, which is 0"));
+        }
+        if !self.threshold_override.is_nan() {
+            let expected = "NaN where input_size is auto: every size has a threshold of its own";
+            return Err(value("threshold_override", self.threshold_override, expected));
+        }
+        let scoring = self.scoring(model)?;
+        let offered = model.manifest().input_sizes.iter();
+        let offered = offered.map(|s| Size { width: s.width, height: s.height });
+        let mut sizes: Vec<Size> = offered.filter(|s| model.calibration(&scoring, *s).is_some()).collect();
+        if sizes.is_empty() {
+            sizes.push(model.preferred_size()); // which then says what is missing
+        }
+        sizes.into_iter().map(|size| self.settings_at(model, &scoring, size)).collect()
+    }
+
+    fn scoring(&self, model: &Model) -> Result<Scoring, ConfigError> {
         let score = match Score::from_name(&self.score) {
             Some(score) => score,
             None => choice("score", &self.score, &Score::ALL)?,
@@ -72,19 +112,24 @@ impl Parameters {
         if score.needs_dataset_logits() && model.manifest().outputs.dataset_logits.is_none() {
             return Err(ConfigError::ClosedSet { score: score.name(), model: model.manifest().name.clone() });
         }
-        let scoring = model
+        model
             .scoring(score, self.temperature as f32)
-            .map_err(|source| ConfigError::Scoring { model: model.manifest().name.clone(), source })?;
-        let input_size = match self.input_size.as_str() {
-            "" => model.preferred_size(),
-            text => parse_size(text)?,
-        };
-        let (threshold, threshold_origin) = self.threshold(model, &scoring, input_size)?;
+            .map_err(|source| ConfigError::Scoring { model: model.manifest().name.clone(), source })
+    }
+
+    fn settings_at(
+        &self,
+        model: &Model,
+        scoring: &Scoring,
+        input_size: Size,
+    ) -> Result<PipelineSettings, ConfigError> {
+        let (threshold, threshold_origin, histogram) = self.threshold(model, scoring, input_size)?;
         let (fit, output_size) = self.layout()?;
         Ok(PipelineSettings {
-            scoring,
+            scoring: scoring.clone(),
             threshold,
             threshold_origin,
+            histogram,
             input_size,
             fit,
             region: if self.region.is_empty() { None } else { Some(parse_region(&self.region)?) },
@@ -103,17 +148,24 @@ impl Parameters {
         ))
     }
 
-    fn threshold(&self, model: &Model, scoring: &Scoring, size: Size) -> Result<(f32, String), ConfigError> {
+    /// The threshold, where it comes from, and what its calibration saw.
+    fn threshold(
+        &self,
+        model: &Model,
+        scoring: &Scoring,
+        size: Size,
+    ) -> Result<(f32, String, Option<ScoreHistogram>), ConfigError> {
         let given = self.threshold_override;
         if (given as f32).is_infinite() {
             return Err(value("threshold_override", given, "a finite number, or NaN for the manifest's"));
         }
         if !given.is_nan() {
-            return Ok((given as f32, "threshold_override".into()));
+            return Ok((given as f32, "threshold_override".into(), None));
         }
         match model.calibration(scoring, size) {
             Some(c) => {
-                Ok((c.threshold, format!("calibrated on {} ({} frames, tpr {})", c.set, c.frames, c.tpr)))
+                let origin = format!("calibrated on {} ({} frames, tpr {})", c.set, c.frames, c.tpr);
+                Ok((c.threshold, origin, c.histogram.clone()))
             }
             None => {
                 let all = &model.manifest().calibrations;
@@ -149,61 +201,22 @@ impl Parameters {
         let library = (!self.onnxruntime.is_empty()).then(|| PathBuf::from(&self.onnxruntime));
         Ok(RuntimeSettings { providers, threads, library })
     }
-
-    /// Checks what only the node reads.
-    ///
-    /// # Errors
-    /// A topic that is empty, a number out of range.
-    pub fn check_node(&self) -> Result<(), ConfigError> {
-        check_topic("camera_topic", &self.camera_topic)?;
-        if !self.camera_info_topic.is_empty() {
-            check_topic("camera_info_topic", &self.camera_info_topic)?;
-        }
-        let within = |parameter, v: f64, low: f64, high: f64, expected| {
-            if v >= low && v <= high { Ok(()) } else { Err(value(parameter, v, expected)) }
-        };
-        within("latency_budget_ms", self.latency_budget_ms, 0.0, 60_000.0, "0 (none) to 60000")?;
-        within("stale_after_s", self.stale_after_s, 0.01, 3600.0, "0.01 to 3600")?;
-        within("heatmap_range", self.heatmap_range, 1e-3, 1e3, "0.001 to 1000")
-    }
-
-    /// The camera info topic: as set, or `camera_info` beside the image topic `camera`.
-    pub fn camera_info_topic(&self, camera: &str) -> String {
-        if !self.camera_info_topic.is_empty() {
-            return self.camera_info_topic.clone();
-        }
-        match camera.rsplit_once('/') {
-            Some((parent, _)) => format!("{parent}/camera_info"),
-            None => "camera_info".into(),
-        }
-    }
 }
 
-fn value(parameter: &'static str, got: impl ToString, expected: &'static str) -> ConfigError {
+pub(super) fn value(parameter: &'static str, got: impl ToString, expected: &'static str) -> ConfigError {
     ConfigError::Value { parameter, got: got.to_string(), expected }
 }
 
-fn choice<T: Copy>(parameter: &'static str, got: &str, all: &[(T, &'static str)]) -> Result<T, ConfigError> {
+pub(super) fn choice<T: Copy>(
+    parameter: &'static str,
+    got: &str,
+    all: &[(T, &'static str)],
+) -> Result<T, ConfigError> {
     all.iter().find(|(_, n)| *n == got).map(|(t, _)| *t).ok_or_else(|| ConfigError::Choice {
         parameter,
         got: got.into(),
         choices: all.iter().map(|(_, n)| *n).collect::<Vec<_>>().join(", "),
     })
-}
-
-/// ROS 2's rules for the names of topics.
-fn check_topic(parameter: &'static str, topic: &str) -> Result<(), ConfigError> {
-    let is_word = |token: &str| {
-        token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            && !token.starts_with(|c: char| c.is_ascii_digit())
-    };
-    let path = topic.strip_prefix("~/").or(topic.strip_prefix('/')).unwrap_or(topic);
-    if path.split('/').all(|token| !token.is_empty() && is_word(token)) {
-        return Ok(());
-    }
-    let expected =
-        "a topic's name: words of letters, digits and _ between single /, none beginning with a digit";
-    Err(value(parameter, format!("\"{topic}\""), expected))
 }
 
 fn parse_size(text: &str) -> Result<Size, ConfigError> {

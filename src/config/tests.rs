@@ -1,9 +1,11 @@
 use super::*;
+use crate::budget::{BadStamps, OverBudget, Policy};
 use crate::model::tests::model;
 use crate::preprocess::geometry::Rect;
 use crate::score::Score;
 use crate::yaml::{self, Mapping, Value};
 use proptest::prelude::*;
+use std::time::Duration;
 
 fn parameters(edit: impl Fn(&mut Parameters)) -> Parameters {
     let mut p = Parameters::default();
@@ -24,7 +26,7 @@ fn defaults_take_size_and_threshold_from_the_manifest() {
     );
     assert!(s.threshold_origin.contains("calibrated on none"), "{}", s.threshold_origin);
     assert_eq!(s.region, None);
-    parameters(|_| ()).check_node().unwrap();
+    parameters(|_| ()).node().unwrap();
     parameters(|_| ()).runtime().unwrap();
 }
 
@@ -99,23 +101,96 @@ fn values_that_cannot_be_are_refused_with_what_could() {
     }
     says(walk(|p| p.score = "sml".into()), &["model tiny", "open-set fit --score sml --write"]);
     says(walk(|p| p.score = "react".into()), &["model tiny", "open-set fit --score react --write"]);
-    let node = |edit: fn(&mut Parameters)| parameters(edit).check_node();
+    let node = |edit: fn(&mut Parameters)| parameters(edit).node().map(|_| ());
     for bad in ["", "/", "front camera!", "a//b", "/a/", "/1a", "~a/b c"] {
-        let result = parameters(|p| p.camera_topic = bad.into()).check_node();
+        let result = parameters(|p| p.camera_topic = bad.into()).node().map(|_| ());
         says(result, &["parameter camera_topic is", bad]);
     }
     for good in ["image", "/front/image_raw", "~/image", "/a1/_b"] {
-        parameters(|p| p.camera_topic = good.into()).check_node().unwrap();
+        parameters(|p| p.camera_topic = good.into()).node().unwrap();
     }
+    says(node(|p| p.transport = "theora".into()), &["transport", "theora", "raw, compressed"]);
     says(node(|p| p.latency_budget_ms = -1.0), &["latency_budget_ms", "-1"]);
     says(node(|p| p.latency_budget_ms = f64::NAN), &["latency_budget_ms", "NaN"]);
+    says(node(|p| p.over_budget = "late".into()), &["over_budget", "late", "drop, flag"]);
+    says(node(|p| p.bad_stamps = "now".into()), &["bad_stamps", "now", "arrival, drop"]);
+    let unseen = |p: &mut Parameters| (p.over_budget, p.publish.frame_status) = ("flag".into(), false);
+    says(node(unseen), &["over_budget", "flag", "publish.frame_status"]);
+    says(node(|p| p.on_fault = "panic".into()), &["on_fault", "panic", "silent, all_unknown"]);
+    says(node(|p| p.on_stuck = "wait".into()), &["on_stuck", "wait", "exit, all_unknown"]);
+    says(node(|p| p.stuck_after_s = 0.0), &["stuck_after_s", "0.1 to 3600"]);
     says(node(|p| p.stale_after_s = 0.0), &["stale_after_s"]);
+    says(node(|p| p.image.frozen_after_s = -1.0), &["image.frozen_after_s", "-1", "0 (never)"]);
+    says(node(|p| p.image.black_share = 1.5), &["image.black_share", "1.5"]);
+    says(node(|p| p.image.blocked_share = f64::NAN), &["image.blocked_share", "NaN"]);
+    says(node(|p| p.drift.warn_psi = 0.0), &["drift.warn_psi", "0.001 to 100"]);
+    says(node(|p| p.drift.window_s = -60.0), &["drift.window_s", "-60"]);
     let runtime = |edit: fn(&mut Parameters)| parameters(edit).runtime().map(|_| ());
     says(runtime(|p| p.providers = vec!["gpu".into()]), &["providers", "gpu", "cuda"]);
     says(runtime(|p| p.providers = vec![]), &["providers", "at least one"]);
     says(runtime(|p| p.providers = vec!["cpu".into(), "cuda".into()]), &["providers", "cpu last"]);
     says(walk(|p| p.threshold_override = 1e300), &["threshold_override", "finite"]);
     says(runtime(|p| p.threads = -1), &["threads", "-1"]);
+}
+
+#[test]
+fn auto_is_every_size_with_a_calibration_and_its_own_threshold() {
+    let three_sizes = model(|m| {
+        let hash = m.lines().find_map(|l| l.strip_prefix("sha256: ")).unwrap().to_owned();
+        let sizes = "{width: 16, height: 8, stride: 4}, {width: 64, height: 32, stride: 4}, \
+                     {width: 32, height: 16, stride: 4}";
+        let m = m.replace("{width: 16, height: 8, stride: 4}", sizes);
+        format!(
+            "{m}  - {{score: hybrid, input_size: 32x16, precision: f32, threshold: -0.25, tpr: 0.95, set: none, \
+             frames: 1, model_sha256: {hash}}}\n"
+        )
+    })
+    .unwrap();
+    let auto = |edit: fn(&mut Parameters)| {
+        let base = |p: &mut Parameters| (p.input_size, p.latency_budget_ms) = ("auto".into(), 50.0);
+        let mut p = parameters(base);
+        edit(&mut p);
+        p.choices(&three_sizes)
+    };
+    let got: Vec<_> = auto(|_| ()).unwrap().iter().map(|s| (s.input_size.to_string(), s.threshold)).collect();
+    assert_eq!(got, [("16x8".to_owned(), -0.5), ("32x16".to_owned(), -0.25)]);
+    let says = |edit: fn(&mut Parameters), parts: &[&str]| {
+        let error = auto(edit).unwrap_err().to_string();
+        assert!(parts.iter().all(|p| error.contains(p)), "{error}");
+    };
+    says(|p| p.latency_budget_ms = 0.0, &["input_size is auto", "latency_budget_ms"]);
+    says(|p| p.threshold_override = 1.0, &["threshold_override is 1", "every size"]);
+    says(|p| p.score = "generative".into(), &["no calibration of score generative"]);
+    // A size that is named is the only one.
+    let one = auto(|p| p.input_size = "32x16".into()).unwrap();
+    assert_eq!((one.len(), one[0].threshold), (1, -0.25));
+}
+
+#[test]
+fn watching_is_switched_off_by_0() {
+    let s = parameters(|_| ()).node().unwrap();
+    assert_eq!((s.picture.frozen_after, s.picture.blocked_share), (Some(Duration::from_secs(2)), Some(0.8)));
+    assert_eq!(s.drift.map(|d| d.window), Some(Duration::from_secs(60)));
+    let off = |p: &mut Parameters| {
+        p.image =
+            ImageFaults { frozen_after_s: 0.0, black_share: 0.0, bright_share: 0.0, blocked_share: 0.0 };
+        p.drift.window_s = 0.0;
+    };
+    let s = parameters(off).node().unwrap();
+    assert_eq!((s.picture.frozen_after, s.picture.black_share, s.picture.blocked_share), (None, None, None));
+    assert_eq!(s.drift, None);
+}
+
+#[test]
+fn a_budget_of_0_is_none() {
+    let policy = |edit: fn(&mut Parameters)| parameters(edit).budget().unwrap();
+    let none = Policy { budget_ms: None, over_budget: OverBudget::Drop, bad_stamps: BadStamps::Arrival };
+    assert_eq!(policy(|_| ()), none);
+    let flag = Policy { budget_ms: Some(80.0), over_budget: OverBudget::Flag, bad_stamps: BadStamps::Drop };
+    let set = |p: &mut Parameters| {
+        (p.latency_budget_ms, p.over_budget, p.bad_stamps) = (80.0, "flag".into(), "drop".into());
+    };
+    assert_eq!(policy(set), flag);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod dataset;
 mod evaluate;
 mod figures;
 mod fit;
+mod flicker;
 mod inputs;
 mod metrics;
 mod outputs;
@@ -59,6 +60,8 @@ enum Command {
     /// On the split `train` where --split names no other, and on its known pixels alone: what is unknown or not
     /// annotated does not count. The statistics are printed as the manifest's section.
     Fit(fit::Args),
+    /// Count how often labels change between known and unknown, with and without hysteresis.
+    Flicker(flicker::Args),
     /// Make rosbag2 bags.
     #[command(subcommand)]
     Bag(BagCommand),
@@ -107,6 +110,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Calibrate(args) => calibrate::run(args)?,
         Command::Metrics(args) => metrics::run(args)?,
         Command::Fit(args) => fit::run(args)?,
+        Command::Flicker(args) => flicker::run(args)?,
         Command::Bag(BagCommand::FromVideo(args)) => bag::run(args)?,
         Command::Dataset(DatasetCommand::Paste(args)) => dataset::run(args)?,
     };
@@ -117,7 +121,12 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 /// go wrong later: results that can no longer be written, a network that fails, too many frames that do.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let later = match error.downcast_ref() {
-        Some(BagError::Exists { .. } | BagError::Unnamed { .. }) => false,
+        Some(
+            BagError::Exists { .. }
+            | BagError::Unnamed { .. }
+            | BagError::Unreadable { .. }
+            | BagError::NoCamera { .. },
+        ) => false,
         Some(_) => true,
         None => {
             error.is::<ImagesError>()

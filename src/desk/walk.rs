@@ -154,7 +154,7 @@ pub(super) struct Latency {
 }
 
 impl Latency {
-    /// How many are kept: more than a desk sees in a day, and 8 MB.
+    /// How many are kept: more than a desk sees in a day, and 16 MB.
     pub const KEPT: usize = 1_000_000;
 
     /// `None` without a frame.

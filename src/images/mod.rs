@@ -102,6 +102,33 @@ pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<Rgb, ImagesError> {
         .ok_or_else(|| ImagesError::NotAnImage { name: name.into(), bytes: bytes.len() })
 }
 
+/// Width and height as the header of a JPEG or a PNG says, without decoding it.
+pub fn encoded_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    png::size(bytes).or_else(|| jpeg::size(bytes))
+}
+
+/// The picture that a camera's compressed message holds: a JPEG or a PNG of 8 bits, as [`decode_rgb`].
+///
+/// # Errors
+/// As there; another format, a picture of more than 2^28 pixels, before it is decoded, and a PNG of another
+/// depth, of which a decoder would keep the upper bits and say nothing.
+pub fn decode_camera(bytes: &[u8], name: &str) -> Result<Rgb, ImagesError> {
+    if jpeg::is_cut_off(bytes) {
+        return Err(ImagesError::CutOff { name: name.into(), bytes: bytes.len() });
+    }
+    let Some((width, height)) = encoded_size(bytes) else {
+        return Err(ImagesError::NotAnImage { name: name.into(), bytes: bytes.len() });
+    };
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(ImagesError::TooLarge { name: name.into(), width, height });
+    }
+    if let Some(bits) = png::bits(bytes).filter(|bits| *bits > 8) {
+        let (got, wanted) = (format!("values of {bits} bits"), "a camera's picture has values of 8 bits");
+        return Err(ImagesError::Layout { name: name.into(), got, wanted });
+    }
+    decode_rgb(bytes, name)
+}
+
 /// The bytes of a label map or mask, exactly as stored: nothing is scaled, looked up or turned.
 ///
 /// # Errors

@@ -9,6 +9,11 @@ pub(super) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((u32::from_be_bytes(*width), u32::from_be_bytes(*rest.first_chunk()?)))
 }
 
+/// Bits of a value, where it is a PNG.
+pub(super) fn bits(bytes: &[u8]) -> Option<u8> {
+    fields(bytes)?.get(8).copied()
+}
+
 /// What the header holds, and all after it.
 fn fields(bytes: &[u8]) -> Option<&[u8]> {
     let is_png = bytes.starts_with(b"\x89PNG\r\n\x1a\n") && bytes.get(IHDR - 4..IHDR)? == b"IHDR";

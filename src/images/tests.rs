@@ -55,6 +55,31 @@ fn what_is_no_whole_image_is_refused_by_name() {
 }
 
 #[test]
+fn a_camera_s_picture_is_jpeg_or_png_of_8_bits_and_whole() {
+    let (rgb, name) = (picture(17, 9), "a compressed image");
+    let (mut png_bytes, mut jpeg_bytes) = (Vec::new(), Vec::new());
+    encode_png_rgb(&rgb.data, 17, 9, &mut png_bytes).unwrap();
+    encode_jpeg_rgb(&rgb.data, 17, 9, &mut jpeg_bytes).unwrap();
+    assert_eq!(decode_camera(&png_bytes, name).unwrap(), rgb);
+    let back = decode_camera(&jpeg_bytes, name).unwrap();
+    assert_eq!((back.width, back.height), (17, 9));
+
+    let refused = |bytes: &[u8]| decode_camera(bytes, name).unwrap_err();
+    assert!(matches!(refused(&jpeg_bytes[..jpeg_bytes.len() / 2]), ImagesError::CutOff { .. }));
+    assert!(matches!(refused(&jpeg_bytes[..2]), ImagesError::CutOff { .. }));
+    for bytes in [&b""[..], b"GIF89a\x01\0\x01\0", &png_bytes[..20], &[0xFF, 0xD8, 0xFF, 0xDA, 0xFF, 0xD9]] {
+        assert!(matches!(refused(bytes), ImagesError::NotAnImage { .. }), "{bytes:?}");
+    }
+    let deep = refused(&png(1, 16, 0, &[1, 2])).to_string();
+    assert!(deep.starts_with("a compressed image holds values of 16 bits, but"), "{deep}");
+    png_bytes[16..24].copy_from_slice(&[0, 0, 0x40, 0, 0, 0, 0x40, 1]);
+    assert!(matches!(refused(&png_bytes), ImagesError::TooLarge { width: 16384, height: 16385, .. }));
+    let frame = jpeg_bytes.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    jpeg_bytes[frame + 5..frame + 9].fill(0xFF);
+    assert!(matches!(refused(&jpeg_bytes), ImagesError::TooLarge { width: 65535, height: 65535, .. }));
+}
+
+#[test]
 fn labels_are_read_as_stored_or_not_at_all() {
     let mut bytes = Vec::new();
     encode_png_rgb(&picture(4, 4).data, 4, 4, &mut bytes).unwrap();
@@ -266,6 +291,7 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = decode_rgb(&bytes, "x");
+        let _ = decode_camera(&bytes, "x");
         let _ = decode_gray(&bytes, "x");
         let _ = decode_gray16(&bytes, "x");
         let _ = decode_rgba(&bytes, "x");

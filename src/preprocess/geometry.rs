@@ -33,7 +33,8 @@ impl Rect {
         Size { width: self.width, height: self.height }
     }
 
-    fn is_inside(&self, size: Size) -> bool {
+    /// Whether it has pixels and all of them are of an image of that size.
+    pub fn is_inside(&self, size: Size) -> bool {
         let end = |from: usize, length: usize| from.checked_add(length);
         self.width > 0
             && self.height > 0

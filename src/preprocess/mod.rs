@@ -23,13 +23,18 @@ struct Normalise {
     shift: [f32; 3],
 }
 
-/// The preprocessing of one camera for one network input; keeps its tables until the geometry changes.
+/// Geometries whose tables are kept: cameras that take turns at one network have one each.
+const KEPT: usize = 16;
+
+/// The preprocessing for one network input; keeps its tables for the geometries of the last frames.
 pub struct Preprocess {
     normalise: Normalise,
     channels: Channels,
     interpolation: Interpolation,
-    /// Of the last geometry.
-    resampler: Option<(Geometry, Resampler)>,
+    /// The newest last.
+    resamplers: Vec<(Geometry, Resampler)>,
+    /// What the last frame did not write to is 0 for this one.
+    cleared: Option<Geometry>,
     /// Where subsampled or mosaic encodings are converted to.
     converted: Vec<u8>,
 }
@@ -44,7 +49,8 @@ impl Preprocess {
             normalise: Normalise { scale, shift },
             channels: spec.channels,
             interpolation: spec.interpolation,
-            resampler: None,
+            resamplers: Vec::new(),
+            cleared: None,
             converted: Vec::new(),
         }
     }
@@ -69,15 +75,23 @@ impl Preprocess {
                 Bytes { data: &self.converted, width, step, pixel: 3, rgb: [0, 1, 2] }
             }
         };
-        let resampler = match self.resampler.take().filter(|(of, _)| of == geometry) {
-            Some((_, kept)) => kept,
+        if self.cleared != Some(*geometry) {
+            input.fill(0.0);
+            self.cleared = Some(*geometry);
+        }
+        let place = match self.resamplers.iter().position(|(of, _)| of == geometry) {
+            Some(place) => place,
             None => {
-                input.fill(0.0);
+                if self.resamplers.len() >= KEPT {
+                    self.resamplers.remove(0);
+                }
                 let Size { width, height } = geometry.target.size();
-                Resampler::new(self.interpolation, geometry.source, width, height)
+                let resampler = Resampler::new(self.interpolation, geometry.source, width, height);
+                self.resamplers.push((*geometry, resampler));
+                self.resamplers.len() - 1
             }
         };
-        let (_, resampler) = self.resampler.insert((*geometry, resampler));
+        let (_, resampler) = &mut self.resamplers[place];
         let order = match self.channels {
             Channels::Rgb => [0, 1, 2],
             Channels::Bgr => [2, 1, 0],

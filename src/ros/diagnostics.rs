@@ -1,12 +1,11 @@
 //! Statuses to messages, and the timer that publishes them whether or not a frame comes.
 
-use super::health::{Health, Status};
+use super::clock::Clock;
+use super::health::Status;
 use super::lock;
-use crate::latest::Latest;
+use super::station::Roster;
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
-use r2r::sensor_msgs::msg::Image;
 use r2r::std_msgs::msg::Header;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// An array of statuses, each named `node: task` (REP-107).
@@ -30,37 +29,25 @@ pub(super) fn array(
     DiagnosticArray { header, status }
 }
 
-/// Where a diagnosis comes from.
-pub(super) struct Sources {
-    /// As statuses are named.
-    pub(super) node: String,
-    pub(super) clock: Arc<Mutex<r2r::Clock>>,
-    pub(super) health: Arc<Mutex<Health>>,
-    /// Counts what it replaced.
-    pub(super) slot: Arc<Latest<Image>>,
-}
-
-/// Publishes `/diagnostics` at 1 Hz until the control thread ends.
-pub(super) async fn publish_forever(publisher: r2r::Publisher<DiagnosticArray>, sources: Sources) {
+/// Publishes `/diagnostics` of every camera at 1 Hz until the control thread ends.
+pub(super) async fn publish_forever(
+    publisher: r2r::Publisher<DiagnosticArray>,
+    roster: Roster,
+    clock: Clock,
+) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let Sources { node, clock, health, slot } = &sources;
-        let header = now(clock);
-        let message = {
-            let health = lock(health);
-            let statuses = health.statuses(Instant::now(), slot.replaced());
-            array(header, node, &health.camera().topic, statuses)
-        };
+        let mut message = DiagnosticArray { header: clock.header(), status: Vec::new() };
+        for station in &*lock(&roster) {
+            let health = lock(&station.health);
+            let statuses = health.statuses(Instant::now(), station.slots.replaced(station.place));
+            let of_it = array(Header::default(), &station.label, health.hardware_id(), statuses);
+            message.status.extend(of_it.status);
+        }
         if let Err(error) = publisher.publish(&message) {
             tracing::error!("diagnostics were not published: {error}");
         }
     }
-}
-
-/// A header that says now, in the node's clock.
-fn now(clock: &Mutex<r2r::Clock>) -> Header {
-    let now = lock(clock).get_now().unwrap_or_default();
-    Header { stamp: r2r::Clock::to_builtin_time(&now), frame_id: String::new() }
 }

@@ -1,167 +1,161 @@
-//! The inference thread: makes the model ready, then takes the newest image, walks it, publishes, keeps the
-//! books, until the slot is closed.
+//! An inference thread: loads the model, then takes the newest image of the camera whose turn it is and has it
+//! answered, keeps the books and the sessions, until the slots are closed. With one camera it is always that one's
+//! turn.
 
-use super::convert;
-use super::health::{Health, Level, Ready, Status, Times, value};
+use super::answer::{Eye, View};
+use super::camera::Arrived;
+use super::clock::Clock;
+use super::health::{Health, Unpublished};
+use super::hygiene;
 use super::lock;
 use super::logging::Throttle;
-use super::outputs::{Labelled, Outputs};
-use crate::assemble::{Assembly, Identity};
-use crate::labels::Taxonomy;
-use crate::latest::Latest;
-use crate::pipeline::{Pipeline, StepError};
-use r2r::sensor_msgs::msg::Image;
+use crate::assemble::{AssembleError, Assembly, Check, Loaded};
+use crate::budget::Refusal;
+use crate::budget::resolution::Rung;
+use crate::budget::schedule::Turn;
+use crate::latest::{Latest, Waiting};
+use crate::realtime;
+use crate::sessions::{Event, Sessions};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// Runs of the bare network at the warm-up, of which the quickest counts: the others were disturbed.
+const WARM_UP_RUNS: usize = 3;
 
 /// What the thread works with besides the model.
 pub(super) struct Inference {
-    pub(super) slot: Arc<Latest<Image>>,
-    pub(super) outputs: Outputs,
-    pub(super) health: Arc<Mutex<Health>>,
-    /// The node's clock, for ages: sim time where that is on.
-    pub(super) clock: Arc<Mutex<r2r::Clock>>,
-    pub(super) budget_ms: f64,
+    pub(super) slots: Arc<Latest<Arrived>>,
+    /// One a camera, in the order of the slots.
+    pub(super) eyes: Vec<Eye>,
+    pub(super) clock: Clock,
+    /// What is asked of the kernel.
+    pub(super) realtime: realtime::Settings,
+    /// Whom to ask what parameters come to, once the model is loaded.
+    pub(super) model: Arc<Mutex<Option<Check>>>,
 }
 
+/// What the thread leaves behind: all it worked with but the model, and why it ended.
+pub(super) type Ended = (Inference, Result<(), AssembleError>);
+
 impl Inference {
-    /// Until the slot is closed; a frame that was begun is finished.
-    pub(super) fn run(mut self, assembly: Assembly) {
-        let Assembly { mut pipeline, taxonomy, identity } = assembly;
-        self.outputs.publish_label_info(&taxonomy, pipeline.settings().threshold);
-        lock(&self.health).ready(Ready {
-            identity: identity.clone(),
-            settings: pipeline.settings().clone(),
-            provider: pipeline.provider().to_owned(),
-        });
-        let mut complaints = Throttle::default();
-        while let Some(image) = self.slot.take() {
-            let refusal = match self.frame(&image, &mut pipeline, &taxonomy, &identity) {
-                Ok(()) => continue,
-                Err(refusal) => refusal,
-            };
-            if let Some(held) = complaints.speak(Instant::now()) {
-                match &refusal {
-                    Refusal::Image(reason) => tracing::warn!(held, "image rejected: {reason}"),
-                    Refusal::Inference(reason) => tracing::error!(held, "no result: {reason}"),
-                    Refusal::Age(ms) => {
-                        tracing::warn!(
-                            held,
-                            "image is {ms:.1} ms old, over the budget of {} ms",
-                            self.budget_ms
-                        );
-                    }
-                }
-            }
-            let mut health = lock(&self.health);
-            match refusal {
-                Refusal::Image(reason) => health.reject(reason),
-                Refusal::Inference(reason) => health.fail(reason),
-                Refusal::Age(ms) => health.over_age(ms),
-            }
-        }
+    /// Loads the model, tells when it is `warm`, and works until the slots are closed.
+    pub(super) fn run(
+        mut self,
+        load: impl FnOnce() -> Result<Loaded, AssembleError>,
+        warm: oneshot::Sender<()>,
+    ) -> Ended {
+        let result = load().and_then(|loaded| self.work(loaded, warm));
+        (self, result)
     }
 
-    fn frame(
-        &mut self,
-        image: &Image,
-        pipeline: &mut Pipeline,
-        taxonomy: &Taxonomy,
-        identity: &Identity,
-    ) -> Result<(), Refusal> {
-        lock(&self.health).began(Instant::now(), image.width, image.height, &image.encoding);
-        let frame = convert::frame(image).map_err(|e| Refusal::Image(e.to_string()))?;
-        let age_ms = self.age_ms(image)?;
-        if self.is_over_budget(age_ms) {
-            return Err(Refusal::Age(age_ms));
-        }
-
-        let mut times = Times::default();
-        let mut last = Instant::now();
-        pipeline.step(&frame, &mut |stage| times.set(stage, lap_ms(&mut last)))?;
-
-        let (Some(segmentation), Some(geometry)) = (pipeline.segmentation(), pipeline.geometry()) else {
-            return Err(Refusal::Inference("the pipeline kept no result of its step".into()));
+    /// Until the slots are closed; a frame that was begun is finished.
+    ///
+    /// # Errors
+    /// Sessions that cannot be made, a network that does not run, a kernel that refuses what is required.
+    fn work(&mut self, loaded: Loaded, warm: oneshot::Sender<()>) -> Result<(), AssembleError> {
+        let granted = hygiene::ask_for_thread(&self.realtime)?;
+        let mut sessions = Sessions::new(loaded.build)?;
+        let rungs = match sessions.all() {
+            [only] => vec![Rung { size: only.pipeline.settings().input_size, run_ms: 0.0 }], // nothing to compare
+            several => several.iter_mut().map(warm_up).collect::<Result<Vec<_>, _>>()?,
         };
-        let settings = pipeline.settings();
-        let of = Labelled { header: &image.header, frame, segmentation, geometry, settings, taxonomy };
-        self.outputs.publish_labels(&of);
-        times.latency = self.age_ms(image)?;
-        let over_budget = self.is_over_budget(times.latency);
-        let budget_ms = self.budget_ms;
-        let camera_info = self.outputs.publish_data(&of, &times, || {
-            frame_status(&of, identity, pipeline.provider(), &times, over_budget.then_some(budget_ms))
-        });
-        self.outputs.publish_pictures(&of);
-        times.publish = lap_ms(&mut last);
-        lock(&self.health).publish(Instant::now(), times, camera_info.err());
-        tracing::trace!(latency_ms = times.latency, "published");
+        let mut views: Vec<View> = self.eyes.iter().map(|eye| eye.view(&rungs)).collect();
+        for (eye, view) in self.eyes.iter().zip(&mut views) {
+            eye.announce(view, &mut sessions, None);
+        }
+        let granted = hygiene::ask_for_process(&self.realtime, granted)?;
+        for eye in &self.eyes {
+            lock(&eye.station.health).granted(granted.clone());
+        }
+        *lock(&self.model) = Some(loaded.check);
+        let mut complaints = Throttle::default();
+        let _ = warm.send(()); // who is not there any more is leaving
+        while let Some((place, arrived)) = self.slots.take(|waiting| turn(waiting, &views, &self.clock)) {
+            if let Some(event) = sessions.tend(Instant::now()) {
+                self.tell(&event, &mut sessions, &mut views);
+            }
+            self.each_health(Health::work_began);
+            if let (Some(eye), Some(view)) = (self.eyes.get_mut(place), views.get_mut(place)) {
+                eye.heed(view, &mut sessions);
+                let answered = eye.answer(&arrived, view, &mut sessions, &self.clock);
+                match answered {
+                    Ok(published) => lock(&eye.station.health).published(Instant::now(), &published),
+                    Err(unpublished) => {
+                        complain(&unpublished, &mut complaints);
+                        lock(&eye.station.health).unpublished(&unpublished);
+                    }
+                }
+                if let Some(change) = view.resize(Instant::now()) {
+                    tracing::info!("input size {change}{}", eye.of_whom());
+                    eye.announce(view, &mut sessions, Some(change));
+                }
+            }
+            self.each_health(Health::work_ended);
+        }
         Ok(())
     }
 
-    fn is_over_budget(&self, ms: f64) -> bool {
-        self.budget_ms > 0.0 && ms > self.budget_ms
+    /// Cameras that take turns wait for each other's work: whether it ends concerns each of them.
+    fn each_health(&self, tell: fn(&mut Health)) {
+        self.eyes.iter().for_each(|eye| tell(&mut lock(&eye.station.health)));
     }
 
-    /// From the image's stamp to now, in the node's clock.
-    fn age_ms(&self, image: &Image) -> Result<f64, Refusal> {
-        let now = lock(&self.clock).get_now();
-        let now =
-            now.map_err(|e| Refusal::Inference(format!("the ROS clock does not tell the time: {e}")))?;
-        let now_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
-        Ok(now_ns.saturating_sub(convert::stamp_ns(&image.header)) as f64 / 1e6)
-    }
-}
-
-/// Why an image has no result.
-enum Refusal {
-    Image(String),
-    Inference(String),
-    /// In milliseconds, over the budget before work began.
-    Age(f64),
-}
-
-impl From<StepError> for Refusal {
-    fn from(error: StepError) -> Self {
-        if error.is_input() { Self::Image(error.to_string()) } else { Self::Inference(error.to_string()) }
+    fn tell(&self, event: &Event, sessions: &mut Sessions, views: &mut [View]) {
+        match event {
+            Event::Rebuilding => {
+                tracing::warn!("the network failed repeatedly: its sessions are being made anew");
+                self.each_health(Health::rebuilding);
+            }
+            Event::Rebuilt => {
+                tracing::info!("the sessions were made anew");
+                for (eye, view) in self.eyes.iter().zip(views) {
+                    eye.retune(sessions);
+                    eye.announce(view, sessions, None);
+                }
+            }
+            Event::NotRebuilt { reason, pause } => {
+                let pause = pause.as_secs_f64();
+                tracing::error!("the sessions could not be made anew: {reason}; next try in {pause:.0} s");
+            }
+        }
     }
 }
 
-fn lap_ms(last: &mut Instant) -> f64 {
-    let now = Instant::now();
-    let ms = now.duration_since(*last).as_secs_f64() * 1e3;
-    *last = now;
-    ms
-}
-
-/// What `~/frame_status` says of one result.
-fn frame_status(
-    of: &Labelled<'_>,
-    identity: &Identity,
-    provider: &str,
-    times: &Times,
-    missed_budget_ms: Option<f64>,
-) -> Status {
-    let ms = |v: f64| format!("{v:.3}");
-    let values = vec![
-        value("age_ms", ms(times.latency)),
-        value("preprocess_ms", ms(times.preprocess)),
-        value("inference_ms", ms(times.inference)),
-        value("score_ms", ms(times.score)),
-        value("input_size", of.settings.input_size),
-        value("output_size", of.segmentation.size),
-        value("score", &of.settings.scoring),
-        value("threshold", of.settings.threshold),
-        value("model", &identity.model),
-        value("model_sha256", &identity.model_sha256),
-        value("provider", provider),
-        value("unknown_share", of.segmentation.counts.unknown_share()),
-        value("non_finite_share", of.segmentation.counts.non_finite_share()),
-        value("over_budget", missed_budget_ms.is_some()),
-    ];
-    let (level, message) = match missed_budget_ms {
-        Some(budget) => (Level::Warn, format!("{:.1} ms is over the budget of {budget} ms", times.latency)),
-        None => (Level::Ok, "labelled".into()),
+/// Whose turn it is.
+fn turn(waiting: &Waiting<'_, Arrived>, views: &[View], clock: &Clock) -> Option<Turn> {
+    let age_ms = match (waiting.value.birth(), clock.now_ns()) {
+        (Some(birth), Ok(now_ns)) => birth.age_ms(now_ns),
+        _ => 0.0, // no one knows: it is told when it is taken
     };
-    Status { task: "frame", level, message, values }
+    views.get(waiting.slot).map(|view| Turn::new(&view.budget, age_ms, waiting.since))
+}
+
+/// Runs the bare network a few times: what it takes at one size beside another.
+fn warm_up(assembly: &mut Assembly) -> Result<Rung, AssembleError> {
+    let mut run_ms = f64::INFINITY;
+    for _ in 0..WARM_UP_RUNS {
+        let began = Instant::now();
+        assembly.pipeline.run_idle()?;
+        run_ms = run_ms.min(began.elapsed().as_secs_f64() * 1e3);
+    }
+    let size = assembly.pipeline.settings().input_size;
+    tracing::info!("input size {size}: a run of the network takes {run_ms:.1} ms");
+    Ok(Rung { size, run_ms })
+}
+
+/// Once a period, whatever it is.
+fn complain(of: &Unpublished, complaints: &mut Throttle) {
+    if matches!(of, Unpublished::NotBegun(Refusal::Stamp(_))) {
+        return; // said once
+    }
+    let Some(held) = complaints.speak(Instant::now()) else { return };
+    match of {
+        Unpublished::Failed(_) | Unpublished::NoTime(_) => tracing::error!(held, "{of}"),
+        Unpublished::Rejected(_)
+        | Unpublished::GivenUp
+        | Unpublished::Inactive
+        | Unpublished::NotBegun(_)
+        | Unpublished::Late(_) => tracing::warn!(held, "{of}"),
+    }
 }

@@ -96,6 +96,7 @@ struct RosLayer;
 
 impl<S: Subscriber> Layer<S> for RosLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        use std::io::Write as _;
         let mut text = Text::default();
         event.record(&mut text);
         let text = format!("{}{}", text.message, text.fields);
@@ -110,7 +111,8 @@ impl<S: Subscriber> Layer<S> for RosLayer {
         let text = text.replace('\0', "\\0");
         match (ROS_LOG.get(), severity) {
             (Some(log), Some((severity, level))) => log.say(severity, level, &text, event),
-            _ => eprintln!("[{}] {text}", metadata.level()),
+            // Not eprintln!, which panics where stderr is a file on a full disk.
+            _ => drop(writeln!(std::io::stderr().lock(), "[{}] {text}", metadata.level())),
         }
     }
 }

@@ -1,32 +1,33 @@
-//! The wiring: parameters, subscriptions, threads, and the way out.
+//! The wiring: parameters, services, threads, and the way out.
 
 use super::arguments::{Arguments, Names, UsageError};
-use super::diagnostics::{self, Sources};
-use super::health::{Camera, Health, Publishers};
-use super::inference::Inference;
+use super::clock::Clock;
+use super::diagnostics;
+use super::health::Publishers;
+use super::lifecycle::{self, Events};
 use super::lock;
 use super::logging;
-use super::outputs::{LatestInfo, Outputs};
-use super::parameters::{self, Declared};
-use crate::assemble::{AssembleError, Assembly};
-use crate::config::{ConfigError, Parameters};
-use crate::latest::Latest;
-use crate::preprocess::geometry::OutputSize;
-use futures::StreamExt;
-use r2r::sensor_msgs::msg::{CameraInfo, Image};
+use super::parameter_services;
+use super::parameters;
+use super::registry::{Kept, Registry};
+use super::station::{Naming, Roster, Station, stations};
+use super::supervisor::{Job, Load, Supervisor};
+use super::watchdog;
+use crate::assemble::{AssembleError, Loaded};
+use crate::config::{ConfigError, Parameters, Transport};
 use r2r::{Context, Node, QosProfile};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// How the camera is subscribed to, in words for diagnostics.
-const CAMERA_QOS: &str = "best effort, volatile, keep last 5";
+/// What may wait for the middleware's thread: changes of state come one after the other, parameters one a call.
+const JOBS: usize = 16;
 
 /// How long a frame, or a model that is being loaded, is waited for at the end.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
@@ -67,7 +68,7 @@ pub enum NodeError {
     Unfinished(&'static str, &'static str),
 }
 
-fn ros(doing: impl Into<String>) -> impl FnOnce(r2r::Error) -> NodeError {
+pub(super) fn ros(doing: impl Into<String>) -> impl FnOnce(r2r::Error) -> NodeError {
     let doing = doing.into();
     move |error| NodeError::Ros { doing, error }
 }
@@ -76,16 +77,16 @@ fn system(doing: &'static str) -> impl FnOnce(std::io::Error) -> NodeError {
     move |error| NodeError::System { doing, error }
 }
 
-/// A program's main: runs the node around what `assemble` makes of the parameters.
+/// A program's main: runs the node around what `load` makes of the cameras' parameters.
 ///
 /// Exit code 0 after SIGINT or SIGTERM; 2 where command line, parameters or model are not usable; 1 for
 /// anything else.
-pub fn main<A>(assemble: A) -> ExitCode
+pub fn main<L>(load: L) -> ExitCode
 where
-    A: FnOnce(&Parameters) -> Result<Assembly, AssembleError> + Send + 'static,
+    L: Fn(&[Parameters]) -> Result<Loaded, AssembleError> + Send + Sync + 'static,
 {
     logging::start();
-    let result = run(assemble);
+    let result = run(Arc::new(load));
     if let Err(error) = &result {
         // On the console only: the node that carried /rosout is gone, or never was.
         tracing::error!("{error}");
@@ -100,22 +101,28 @@ fn exit_code(error: &NodeError) -> ExitCode {
 
 /// Errors are those of the start; what ends a running node is said while it can still be heard, and comes
 /// back as its exit code.
-fn run<A>(assemble: A) -> Result<ExitCode, NodeError>
-where
-    A: FnOnce(&Parameters) -> Result<Assembly, AssembleError> + Send + 'static,
-{
+fn run(load: Load) -> Result<ExitCode, NodeError> {
     let arguments = Arguments::of_process()?;
     let mut node = Node::create(context()?, "open_set", "").map_err(ros("creating the node"))?;
     logging::attach(&mut node).map_err(ros("creating /rosout"))?;
     let doing = "reading the node's name";
     let names =
         Names::new(node.fully_qualified_name().map_err(ros(doing))?, node.namespace().map_err(ros(doing))?);
-    let parameters = {
+    let naming = Naming { arguments: Arc::new(arguments), names };
+    let (parameters, uses_sim_time) = {
         let overrides = lock(&node.params);
-        parameters::read(&overrides, &arguments)?
+        (parameters::read(&overrides, &naming.arguments)?, parameters::use_sim_time(&overrides))
     };
-    parameters.check_node()?;
+    let autostart = parameters.autostart;
     parameters.runtime()?;
+    for camera in parameters.of_cameras()? {
+        camera.parameters.layout()?;
+    }
+    let roster: Roster = Arc::new(Mutex::new(stations(&parameters, &naming)?));
+    if uses_sim_time {
+        let source = node.get_time_source();
+        source.enable_sim_time(&mut node).map_err(ros("following /clock"))?;
+    }
 
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -126,64 +133,54 @@ where
     let mut signals = tokio.block_on(async { Signals::new() })?;
     let mut tasks = JoinSet::new();
 
-    let declared = Arc::new(Mutex::new(Declared::new(&parameters)?));
-    let (parameter_services, _changes) =
-        node.make_derived_parameter_handler(declared).map_err(ros("declaring parameters"))?;
-    // Not among the tasks that end the node: r2r panics where a caller leaves before its answer.
-    let services = tokio.spawn(parameter_services);
-    tokio.spawn(async move {
-        if services.await.is_err() {
-            tracing::error!("the parameter services ended: restart the node to have them again");
-        }
+    let clock = Clock::new(node.get_ros_clock());
+    let (jobs, waiting) = std::sync::mpsc::sync_channel(JOBS);
+    let registry = Arc::new(Registry {
+        machine: Arc::default(),
+        model: Arc::default(),
+        roster: Arc::clone(&roster),
+        jobs: jobs.clone(),
+        uses_sim_time,
+        kept: Mutex::new(Kept { parameters, is_stale: false }),
     });
-
-    let topic = arguments.resolve(&names, &parameters.camera_topic);
-    // REP-107's `node: task`, with the namespace, so that two cameras' nodes are told apart.
-    let status_name = names.node.trim_start_matches('/').to_owned();
-    let (_, output_size) = parameters.layout()?;
-    let info = (output_size == OutputSize::Network)
-        .then(|| arguments.resolve(&names, &parameters.camera_info_topic(&topic)));
-    let info = info.map(|topic| subscribe_info(&mut node, topic, &tokio, &mut tasks)).transpose()?;
-    let outputs = Outputs::new(&mut node, &parameters, status_name.clone(), topic.clone(), info)
-        .map_err(ros("creating the publishers"))?;
-
-    let camera = Camera {
-        topic: topic.clone(),
-        qos: CAMERA_QOS.into(),
-        budget_ms: parameters.latency_budget_ms,
-        stale_after: Duration::from_secs_f64(parameters.stale_after_s),
-    };
-    let health = Arc::new(Mutex::new(Health::new(camera, Instant::now())));
-    let slot = Arc::new(Latest::default());
-    let clock = node.get_ros_clock();
-    subscribe_camera(&mut node, &topic, &slot, &health, &tokio, &mut tasks)?;
-
+    let name = naming.names.node.clone();
+    let mut services = parameter_services::offer(&mut node, &registry, clock.clone(), name)
+        .map_err(ros("offering the parameter services"))?;
+    let (lifecycle_services, mut wishes) =
+        lifecycle::offer(&mut node, &registry.machine).map_err(ros("offering the lifecycle services"))?;
+    services.extend(lifecycle_services);
+    for service in services {
+        tasks.spawn_on(service, tokio.handle());
+    }
+    let events = Events::new(&mut node).map_err(ros("creating ~/transition_event"))?;
     let diagnostics =
         node.create_publisher("/diagnostics", QosProfile::default()).map_err(ros("creating /diagnostics"))?;
-    let sources = Sources {
-        node: status_name,
-        clock: Arc::clone(&clock),
-        health: Arc::clone(&health),
-        slot: Arc::clone(&slot),
-    };
-    tasks.spawn_on(diagnostics::publish_forever(diagnostics, sources), tokio.handle());
+    let publish = diagnostics::publish_forever(diagnostics, Arc::clone(&roster), clock.clone());
+    tasks.spawn_on(publish, tokio.handle());
+    tasks.spawn_on(watchdog::watch_forever(Arc::clone(&roster)), tokio.handle());
 
     let stop = Arc::new(AtomicBool::new(false));
     let mut spin = Worker::start("open_set-spin", {
-        let (stop, health) = (Arc::clone(&stop), Arc::clone(&health));
-        move || spin(&mut node, &topic, &health, &stop)
+        let (stop, roster) = (Arc::clone(&stop), Arc::clone(&roster));
+        // Each node has it once, whatever else it publishes.
+        let own = naming.resolve("~/transition_event");
+        move || spin(&mut node, &waiting, &roster, &own, &stop)
     })?;
-    // The model is made ready on the thread that runs it, so that diagnostics speak and signals count meanwhile.
-    let inference = Inference {
-        slot: Arc::clone(&slot),
-        outputs,
-        health: Arc::clone(&health),
+    let mut supervisor = Supervisor {
+        load,
+        registry,
+        naming,
+        roster: Arc::clone(&roster),
         clock,
-        budget_ms: parameters.latency_budget_ms,
+        events,
+        jobs,
+        control: tokio.handle().clone(),
+        workers: Vec::new(),
+        resting: Vec::new(),
+        subscriptions: Vec::new(),
+        cameras: JoinSet::new(),
+        infos: JoinSet::new(),
     };
-    let mut inference = Worker::start("open_set-infer", move || {
-        assemble(&parameters).map(|assembly| inference.run(assembly))
-    })?;
 
     let why = tokio.block_on(async {
         tokio::select! {
@@ -191,31 +188,28 @@ where
                 tracing::info!("stopping: finishing the frame");
                 Ok(())
             }
-            () = inference.ended() => Ok(()), // why is asked below
+            ended = supervisor.live(&mut wishes, autostart) => ended,
             () = spin.ended() => Err(NodeError::Died("the middleware's thread")),
             _ = tasks.join_next() => Err(NodeError::Died("a control task")),
         }
     });
     // Finish the frame, say how it ended, then stop the middleware and drop it.
-    slot.close();
-    let hurry = tokio.block_on(async {
+    let finished = tokio.block_on(async {
         tokio::select! {
-            () = inference.ended() => None,
-            () = signals.next() => Some("a second signal came"),
-            () = tokio::time::sleep(FINISH_WITHIN) => Some("ten seconds passed"),
+            finished = supervisor.finish() => Ok(finished),
+            () = signals.next() => Err("a second signal came"),
+            () = tokio::time::sleep(FINISH_WITHIN) => Err("ten seconds passed"),
         }
     });
-    if let Some(hurry) = hurry {
-        let what = if lock(&health).is_ready() { "the frame in work" } else { "the model to load" };
-        tracing::error!("{}", NodeError::Unfinished(hurry, what));
-        // Without destructors: they would run under the feet of the thread that is still at work.
-        signal_hook::low_level::exit(1);
-    }
-    let outcome = match inference.join() {
-        _ if why.is_err() => why,
-        Some(Ok(())) => Ok(()),
-        Some(Err(error)) => Err(error.into()),
-        None => Err(NodeError::Died("the inference thread")),
+    let outcome = match finished {
+        Ok(finished) => why.and(finished),
+        Err(hurry) => {
+            let is_ready = lock(&roster).iter().all(|station| lock(&station.health).is_ready());
+            let what = if is_ready { "the frame in work" } else { "the model to load" };
+            tracing::error!("{}", NodeError::Unfinished(hurry, what));
+            // Without destructors: they would run under the feet of the thread that is still at work.
+            signal_hook::low_level::exit(1)
+        }
     };
     if let Err(error) = &outcome {
         tracing::error!("{error}");
@@ -234,7 +228,8 @@ fn context() -> Result<Context, NodeError> {
     let context = std::panic::catch_unwind(Context::create);
     std::panic::set_hook(hook);
     match context {
-        Ok(context) => context.map_err(ros("starting (is HOME or ROS_LOG_DIR set?)")),
+        Ok(context) => context
+            .map_err(ros("starting (is HOME or ROS_LOG_DIR set, and a folder that can be written to?)")),
         Err(_) => {
             let arguments: Vec<_> = std::env::args_os().skip(1).map(|a| a.display().to_string()).collect();
             let message = format!("ROS 2 does not accept these arguments: {}", arguments.join(" "));
@@ -261,14 +256,17 @@ impl Signals {
 }
 
 /// A named thread whose end can be waited for beside other things.
-struct Worker<T> {
+pub(super) struct Worker<T> {
     thread: JoinHandle<T>,
     ended: oneshot::Receiver<()>,
     has_ended: bool,
 }
 
 impl<T: Send + 'static> Worker<T> {
-    fn start(name: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<Self, NodeError> {
+    pub(super) fn start(
+        name: &'static str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Self, NodeError> {
         let (held, ended) = oneshot::channel::<()>();
         let work = move || {
             let _held = held; // dropped at the end, also at one by panic
@@ -278,7 +276,7 @@ impl<T: Send + 'static> Worker<T> {
         Ok(Self { thread, ended, has_ended: false })
     }
 
-    async fn ended(&mut self) {
+    pub(super) async fn ended(&mut self) {
         if !self.has_ended {
             let _ = (&mut self.ended).await;
             self.has_ended = true;
@@ -286,67 +284,40 @@ impl<T: Send + 'static> Worker<T> {
     }
 
     /// What the work gave; `None` after a panic.
-    fn join(self) -> Option<T> {
+    pub(super) fn join(self) -> Option<T> {
         self.thread.join().ok()
     }
 }
 
-/// The middleware's loop: wakes on every message, counts the camera's publishers once a second.
-fn spin(node: &mut Node, topic: &str, health: &Mutex<Health>, stop: &AtomicBool) {
+/// The middleware's loop: wakes on every message, does what others want done with the node, counts the cameras'
+/// publishers and the nodes of this one's name, by its `own` topic, once a second.
+fn spin(node: &mut Node, jobs: &Receiver<Job>, roster: &Roster, own: &str, stop: &AtomicBool) {
     let mut counted: Option<Instant> = None;
     while !stop.load(Ordering::Relaxed) {
         node.spin_once(Duration::from_millis(50));
+        for job in jobs.try_iter() {
+            job(node);
+        }
         if counted.is_none_or(|t| t.elapsed() > Duration::from_secs(1)) {
-            let all = node.get_publishers_info_by_topic(topic, false).unwrap_or_default();
-            let is_image = |kind: &str| kind == "sensor_msgs/msg/Image";
-            lock(health).publishers(Publishers {
-                images: all.iter().filter(|p| is_image(&p.topic_type)).count(),
-                other_type: all.into_iter().map(|p| p.topic_type).find(|kind| !is_image(kind)),
-            });
+            let stations = lock(roster).clone();
+            let of_our_name = node.get_publishers_info_by_topic(own, false).map_or(0, |all| all.len());
+            for station in &stations {
+                count_publishers(node, station);
+                lock(&station.health).namesakes(of_our_name.saturating_sub(1));
+            }
             counted = Some(Instant::now());
         }
     }
 }
 
-/// Every image goes straight into the slot: the stream's own queue would keep the oldest.
-fn subscribe_camera(
-    node: &mut Node,
-    topic: &str,
-    slot: &Arc<Latest<Image>>,
-    health: &Arc<Mutex<Health>>,
-    tokio: &Runtime,
-    tasks: &mut JoinSet<()>,
-) -> Result<(), NodeError> {
-    let mut images = node
-        .subscribe::<Image>(topic, QosProfile::sensor_data())
-        .map_err(ros(format!("subscribing to {topic}")))?;
-    let (slot, health) = (Arc::clone(slot), Arc::clone(health));
-    let drain = async move {
-        while let Some(image) = images.next().await {
-            lock(&health).arrived(Instant::now());
-            slot.put(image);
-        }
+fn count_publishers(node: &Node, station: &Station) {
+    let wanted = match station.transport {
+        Transport::Raw => "sensor_msgs/msg/Image",
+        Transport::Compressed => "sensor_msgs/msg/CompressedImage",
     };
-    tasks.spawn_on(drain, tokio.handle());
-    Ok(())
-}
-
-fn subscribe_info(
-    node: &mut Node,
-    topic: String,
-    tokio: &Runtime,
-    tasks: &mut JoinSet<()>,
-) -> Result<LatestInfo, NodeError> {
-    let mut infos = node
-        .subscribe::<CameraInfo>(&topic, QosProfile::sensor_data())
-        .map_err(ros(format!("subscribing to {topic}")))?;
-    let newest = Arc::new(Mutex::new(None));
-    let info = LatestInfo { topic, newest: Arc::clone(&newest) };
-    let drain = async move {
-        while let Some(info) = infos.next().await {
-            *lock(&newest) = Some(info);
-        }
-    };
-    tasks.spawn_on(drain, tokio.handle());
-    Ok(info)
+    let all = node.get_publishers_info_by_topic(&station.source, false).unwrap_or_default();
+    lock(&station.health).publishers(Publishers {
+        images: all.iter().filter(|p| p.topic_type == wanted).count(),
+        other_type: all.into_iter().map(|p| p.topic_type).find(|kind| kind != wanted),
+    });
 }

@@ -3,7 +3,6 @@
 use super::{SegmentError, Segmenter};
 use crate::frame::Size;
 use crate::score::Logits;
-use std::time::Duration;
 
 /// Turns brightness into classes: with `m` the mean of a cell's normalised input, the logit of class `k` is
 /// `−(m − k)²·10`, and the outlier logit is `m − K + ½`. A pixel of brightness k is class k; one brighter
@@ -12,7 +11,6 @@ pub struct FakeSegmenter {
     size: Size,
     stride: usize,
     classes: usize,
-    delay: Duration,
     /// Every so many runs fail; 0: none.
     fail_every: u64,
     /// Share of the cells whose logits are NaN.
@@ -34,7 +32,6 @@ impl FakeSegmenter {
             size,
             stride,
             classes,
-            delay: Duration::ZERO,
             fail_every: 0,
             nan_share: 0.0,
             runs: 0,
@@ -44,13 +41,6 @@ impl FakeSegmenter {
             rectified: vec![0.0; classes * cells],
             dataset_logits: vec![0.0; cells],
         }
-    }
-
-    /// Sleeps this long in every run, like a network too slow for its camera.
-    #[must_use]
-    pub fn with_delay(mut self, delay: Duration) -> Self {
-        self.delay = delay;
-        self
     }
 
     /// Fails every `n`-th run.
@@ -86,7 +76,6 @@ impl Segmenter for FakeSegmenter {
     }
 
     fn run(&mut self) -> Result<(), SegmentError> {
-        std::thread::sleep(self.delay);
         self.runs += 1;
         if self.fail_every > 0 && self.runs.is_multiple_of(self.fail_every) {
             return Err(SegmentError::Run(format!("the fake fails every {} runs", self.fail_every)));

@@ -24,13 +24,17 @@ class Kept:
     def __init__(self, *positional, **named):
         self.positional, self.named = positional, named
 
+    def perform(self, context):
+        """A configuration's value."""
+        return context[self.positional[0]]
+
 
 @pytest.fixture
 def fake_launch(monkeypatch):
     """Named as the real modules, with only the names our launch file imports."""
     names = {
         "launch": ["LaunchDescription"],
-        "launch.actions": ["DeclareLaunchArgument", "SetEnvironmentVariable"],
+        "launch.actions": ["DeclareLaunchArgument", "OpaqueFunction", "SetEnvironmentVariable"],
         "launch.substitutions": ["LaunchConfiguration"],
         "launch_ros": [],
         "launch_ros.actions": ["Node"],
@@ -42,20 +46,22 @@ def fake_launch(monkeypatch):
         monkeypatch.setitem(sys.modules, module_name, module)
 
 
-def described(path=CHECKOUT / "launch/open_set.launch.py"):
-    """The launch description's entities, by the name of their class."""
+def described(path=CHECKOUT / "launch/open_set.launch.py", cameras=""):
+    """The launch description's entities, and those that its functions give, by the name of their class."""
     spec = importlib.util.spec_from_file_location("open_set_launch", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     entities = {}
     for entity in module.generate_launch_description().positional[0]:
-        entities.setdefault(type(entity).__name__, []).append(entity)
+        is_function = type(entity).__name__ == "OpaqueFunction"
+        for one in entity.named["function"]({"cameras": cameras}) if is_function else [entity]:
+            entities.setdefault(type(one).__name__, []).append(one)
     return entities
 
 
 def test_arguments_have_descriptions_and_defaults_that_exist(fake_launch):
     arguments = {a.positional[0]: a.named for a in described()["DeclareLaunchArgument"]}
-    assert set(arguments) == {"model", "camera_topic", "params_file", "namespace"}
+    assert set(arguments) == {"model", "camera_topic", "cameras", "params_file", "namespace"}
     assert all(a["description"] for a in arguments.values())
     for name in ("model", "params_file"):
         assert Path(arguments[name]["default_value"]).is_file()
@@ -76,6 +82,12 @@ def test_the_node_gets_the_arguments(fake_launch):
         "model": ("model",),
         "camera_topic": ("camera_topic",),
     }
+
+
+@pytest.mark.parametrize("typed", ["front,left", "[front, left]", " front , left,"])
+def test_cameras_are_given_where_they_are_named(fake_launch, typed):
+    (node,) = (n.named for n in described(cameras=typed)["Node"])
+    assert node["parameters"][1]["cameras"] == ["front", "left"]
 
 
 def test_the_fast_dds_profile_is_set_only_where_none_is(fake_launch, monkeypatch):

@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Float32
+from std_msgs.msg import Float32, Int32
 from vision_msgs.msg import LabelInfo
 
 from program import PATIENCE_S
@@ -27,6 +27,7 @@ OUTPUTS = {
     "camera_info": CameraInfo,
     "debug/latency_ms": Float32,
     "debug/inference_ms": Float32,
+    "debug/input_height": Int32,
 }
 RELIABLE = QoSProfile(depth=100)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -48,6 +49,12 @@ def as_status(message):
     )
 
 
+def balanced(status):
+    """All that came in went one of the ways there are; at rest nothing is in flight."""
+    n = {k.removeprefix("frames_"): int(v) for k, v in status.values.items() if k.startswith("frames_")}
+    return n.pop("in") == sum(n.values())
+
+
 class Peer:
     """Speaks to one program. `heard[topic]` holds what came, oldest first."""
 
@@ -63,8 +70,9 @@ class Peer:
         self.ros.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics, RELIABLE)
 
     def _diagnostics(self, array):
-        for status in map(as_status, [s for s in array.status if s.hardware_id == self.program.camera_topic]):
-            self._statuses[status.name.split(": ")[1]] = status
+        for message in array.status:
+            status = as_status(message)
+            self._statuses[message.hardware_id, status.name.split(": ")[1]] = status
 
     def hear(self, topic, kind=None, qos=RELIABLE):
         """Listens to an output, or to any topic of the given kind."""
@@ -118,19 +126,26 @@ class Peer:
 
         return self.until(answers, f"answered on {', '.join(topics)}", lambda: self.camera.publish(image))
 
-    def status(self, task):
-        """The latest of `camera`, `inference` or `latency` in /diagnostics, if one came."""
-        return self._statuses.get(task)
+    def status(self, task, camera=None):
+        """The latest of `camera`, `inference`, `latency`, `image` or `drift` in /diagnostics, if one came; of the
+        camera on that topic."""
+        return self._statuses.get((camera or self.program.camera_topic, task))
 
-    def until_status(self, task, true, what, doing=None, every=0.1):
+    def until_status(self, task, true, what, doing=None, every=0.1, camera=None):
         """Until a status of that task is as wanted."""
-        self._statuses.pop(task, None)
+        self._statuses.pop((camera or self.program.camera_topic, task), None)
+        latest = lambda: self.status(task, camera)
         try:
-            return self.until(
-                lambda: (s := self.status(task)) and true(s) and s, f"{task} {what}", doing, every
-            )
+            return self.until(lambda: (s := latest()) and true(s) and s, f"{task} {what}", doing, every)
         except AssertionError as failure:
-            raise AssertionError(f"{failure}\nlast status: {self.status(task)}") from None
+            raise AssertionError(f"{failure}\nlast status: {latest()}") from None
+
+    def call(self, kind, service, **request):
+        """The answer of one of the node's services."""
+        client = self.ros.create_client(kind, f"{self.program.name}/{service}")
+        self.until(client.service_is_ready, f"offering {service}")
+        future = client.call_async(kind.Request(**request))
+        return self.until(lambda: future.done() and future.result(), f"answering {service}")
 
     def __enter__(self):
         return self

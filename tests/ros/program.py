@@ -19,9 +19,11 @@ _count = itertools.count()
 
 class Program:
     """A running program. `parameters` become `-p NAME:=VALUE`; `remaps` become `-r`; `environment` is added
-    to this process's, `more` to the arguments."""
+    to this process's, `more` to the arguments; `wrapper` is a command that becomes the program."""
 
-    def __init__(self, folder, parameters=None, *, name="open_set_node", remaps=(), environment=None, more=()):
+    def __init__(
+        self, folder, parameters=None, *, name="open_set_node", remaps=(), environment=None, more=(), wrapper=()
+    ):
         self.namespace = f"/test_{os.getpid()}_{next(_count)}"
         self.camera_topic = f"{self.namespace}/camera/image_raw"
         parameters = {"camera_topic": self.camera_topic} | (parameters or {})
@@ -34,7 +36,7 @@ class Program:
         self._log = Path(folder) / f"{self.namespace[1:]}.stderr"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [program, "--ros-args", *arguments],
+                [*wrapper, str(program), "--ros-args", *arguments],
                 cwd=ROOT,
                 env=os.environ | (environment or {}),
                 stdin=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from images import bands, fresh_header, message, rgb8
 from peer import as_status
 from program import MODEL
 
-STAGES = ["latency", "preprocess", "inference", "score", "publish"]
+STAGES = ["latency", "preprocess", "inference", "score", "labels", "publish"]
 
 
 def test_waiting_active_stale_active(start):
@@ -71,7 +71,7 @@ def test_a_frame_older_than_the_budget_is_not_begun(start):
 
 
 def test_a_result_over_the_budget_says_so(start):
-    peer = start_fake(start, {"latency_budget_ms": 1000.0}, delay_ms=1200)
+    peer = start_fake(start, {"latency_budget_ms": 1000.0, "over_budget": "flag"}, delay_ms=1200)
     peer.until_connected("frame_status")
     send = lambda: peer.camera.publish(rgb8(bands(), header=fresh_header()))
     (array, *_) = peer.until(lambda: peer.heard["frame_status"], "answered", send)

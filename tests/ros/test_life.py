@@ -1,11 +1,6 @@
 """What happens to a node in its life: cameras die, clocks jump, somebody stops it."""
 
-import os
 import signal
-import subprocess
-import sys
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from builtin_interfaces.msg import Time
@@ -15,22 +10,8 @@ from std_msgs.msg import Header
 from fake import start_fake
 from images import assert_bands, bands, rgb8
 from peer import as_status
+from process import other
 from program import MODEL
-
-
-@contextmanager
-def other(script, topic):
-    """Another process on the topic; it ends as a crash would end it."""
-    # Without the profile's large segment of shared memory, which the killed leave behind.
-    environment = {k: v for k, v in os.environ.items() if k != "FASTRTPS_DEFAULT_PROFILES_FILE"}
-    environment["FASTDDS_BUILTIN_TRANSPORTS"] = "UDPv4"
-    command = [sys.executable, Path(__file__).with_name(script), topic]
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_a_camera_that_dies_and_comes_back(start):

@@ -7,14 +7,9 @@ import numpy as np
 
 from fake import start_fake
 from images import assert_bands, bands, fresh_header, rgb8
+from peer import balanced
 
 DELAY_MS = 150
-
-
-def balanced(status):
-    """All that came in went one of the ways there are; at rest nothing is in flight."""
-    n = {k.removeprefix("frames_"): int(v) for k, v in status.values.items() if k.startswith("frames_")}
-    return n["in"] == n["out"] + n["replaced"] + n["rejected"] + n["failed"] + n["over_age"]
 
 
 def send(peer, index):

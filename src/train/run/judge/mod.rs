@@ -192,6 +192,7 @@ impl<'a> Walk<'a> {
                     scoring: self.scoring.clone(),
                     threshold: f32::MAX,
                     threshold_origin: "none: what is judged is the score".into(),
+                    histogram: None,
                     input_size,
                     fit: Fit::Stretch,
                     region: None,
