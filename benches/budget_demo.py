@@ -79,7 +79,7 @@ class Chart:
         for top, bottom in self.PANELS.values():
             self.sheet.draw.rectangle((self.x(shaded[0]), top, self.x(shaded[1]), bottom), SHADE)
             self.sheet.draw.rectangle((self.LEFT, top, self.WIDTH - self.RIGHT, bottom), outline=FAINT)
-        self.sheet.write(self.x(sum(shaded) / 2), 50, "half of the machine taken", FAINT, anchor="mm")
+        self.sheet.write(self.x(sum(shaded) / 2), 80, "half of the machine taken", FAINT, anchor="mm")
         for second in range(0, int(seconds) + 1, 20):
             self.sheet.write(self.x(second), 540, f"{second} s", FAINT, anchor="mm")
 
