@@ -41,9 +41,6 @@ pub struct Filled {
     noise: Noise,
 }
 
-/// Terms by their names in logs.
-pub type Told = Vec<(&'static str, Tensor)>;
-
 impl<'a> Joint<'a> {
     /// For a phase that has lessons for it, or is its own; otherwise it fills and stays as it is.
     ///
@@ -70,11 +67,11 @@ impl<'a> Joint<'a> {
         Ok(Self { generator, phase, normalisation, learning })
     }
 
-    /// Fits it to whole images, without a segmenter: eq. (16).
+    /// Fits it to whole images, without a segmenter: eq. (16). Gives what it was fitted by.
     ///
     /// # Errors
     /// The generator's; libtorch's.
-    pub fn fit(&mut self, batch: &Batch, seed: u64, micro: u64) -> Result<Told, RunError> {
+    pub fn fit(&mut self, batch: &Batch, seed: u64, micro: u64) -> Result<losses::Loss, RunError> {
         let noise = &mut self.noise(seed, micro);
         self.initialise(batch, noise)?;
         let fitted = self.generator.fit(&[self.colours(&batch.images)?], &[], noise)?;
@@ -121,17 +118,22 @@ impl<'a> Joint<'a> {
     }
 
     /// Gathers its gradients from what the segmenter said of the filled batch. The graph stays whole for the
-    /// segmenter's own.
+    /// segmenter's own. Gives what it learns by; `None` where it does not learn.
     ///
     /// # Errors
     /// The generator's; libtorch's.
-    pub fn learn(&mut self, said: &Outputs, batch: &Batch, filled: Filled) -> Result<Told, RunError> {
-        let Some(learning) = &self.learning else { return Ok(Vec::new()) };
+    pub fn learn(
+        &mut self,
+        said: &Outputs,
+        batch: &Batch,
+        filled: Filled,
+    ) -> Result<Option<losses::Loss>, RunError> {
+        let Some(learning) = &self.learning else { return Ok(None) };
         let (s, d) = (&said.logits, &said.dataset_logits);
         let feedback = losses::sum(&learning.feedback, s, d, &batch.labels, &filled.places, None)?;
         let Filled { replaced, generated, mut noise, .. } = filled;
         let fitted = self.generator.fit(&replaced, &generated, &mut noise)?;
-        self.learn_by(Some(feedback), fitted, true)
+        self.learn_by(Some(feedback), fitted, true).map(Some)
     }
 
     fn learn_by(
@@ -139,24 +141,24 @@ impl<'a> Joint<'a> {
         feedback: Option<losses::Loss>,
         fitted: Vec<Fitted>,
         keep_graph: bool,
-    ) -> Result<Told, RunError> {
-        let Some(learning) = &mut self.learning else { return Ok(Vec::new()) };
-        let mut told = Told::new();
+    ) -> Result<losses::Loss, RunError> {
+        let mut terms = Vec::new();
         let mut total = Tensor::f_zeros([], (Kind::Float, self.generator.parameters().device()))?;
         for Fitted { name, weight, value } in fitted {
             total = total.f_add(&value.f_mul_scalar(weight)?)?;
-            told.push((name, value.f_detach()?));
+            terms.push((name, value.f_detach()?));
         }
         if let Some(feedback) = feedback {
             total = total.f_add(&feedback.total)?;
             // Where it is fed back what the segmenter is trained by, the log has that already.
             let known: Vec<_> = self.phase.objective.terms().iter().map(|w| w.term.name()).collect();
-            told.extend(feedback.terms.into_iter().filter(|(name, _)| !known.contains(name)));
+            terms.extend(feedback.terms.into_iter().filter(|(name, _)| !known.contains(name)));
         }
-        let share = 1.0 / self.phase.accumulate as f64;
-        let total = total.f_mul_scalar(share)?;
-        learning.gradients.add(&total, self.generator.parameters(), keep_graph)?;
-        Ok(told)
+        if let Some(learning) = &mut self.learning {
+            let share = total.f_mul_scalar(1.0 / self.phase.accumulate as f64)?;
+            learning.gradients.add(&share, self.generator.parameters(), keep_graph)?;
+        }
+        Ok(losses::Loss { total: total.f_detach()?, terms })
     }
 
     /// Moves it by what was gathered in a step, one of `steps` of the phase; gives the gradients' norm before

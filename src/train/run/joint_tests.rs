@@ -161,10 +161,15 @@ fn tensors(path: &Path) -> Vec<(String, Vec<u32>)> {
 }
 
 /// The values that a term had, line by line.
-fn told(run: &Path, phase: &str, term: &str) -> Vec<f64> {
+/// The log's steps of a phase.
+fn steps(run: &Path, phase: &str) -> Vec<serde_json::Value> {
     let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
     let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    lines.filter(|l| l["phase"] == phase).filter_map(|l| l["terms"][term].as_f64()).collect()
+    lines.filter(|l| l["phase"] == phase && l["terms"].is_object()).collect()
+}
+
+fn told(run: &Path, phase: &str, term: &str) -> Vec<f64> {
+    steps(run, phase).iter().filter_map(|l| l["terms"][term].as_f64()).collect()
 }
 
 #[test]
@@ -175,6 +180,8 @@ fn a_flow_is_fitted_and_then_taught_by_the_segmenter() {
     let both = Both::new(&written);
     both.train(&written, &run, NEW, None).unwrap();
     let bits = told(&run, "fit", "bits_per_dimension");
+    let losses: Vec<f64> = steps(&run, "fit").iter().filter_map(|l| l["loss"].as_f64()).collect();
+    assert_eq!(losses, bits, "it has no other term");
     // The first is of the batch that the flow took its scales from, before any step.
     let mean = |bits: &[f64]| bits.iter().sum::<f64>() / bits.len() as f64;
     assert!(bits.len() == 30 && mean(&bits[25..]) < bits[0] - 0.1, "{bits:?}");

@@ -141,7 +141,7 @@ impl<'a> Training<'a> {
             told.waited += asked.elapsed().as_secs_f64();
             ids.append(&mut batch.ids);
             if let (Objective::Generator, Some(joint)) = (&phase.objective, &mut *joint) {
-                told.add_terms(&joint.fit(&batch, seed, micro)?)?;
+                told.add(&joint.fit(&batch, seed, micro)?, phase.accumulate)?;
                 told.check_loss().map_err(|what| not_finite(what, &ids))?;
                 continue;
             }
@@ -156,8 +156,10 @@ impl<'a> Training<'a> {
             let loss = losses::loss(&phase.objective, s, d, labels, outliers, weights)?;
             told.add(&loss, phase.accumulate)?;
             // First the generator, whose gradients go back through the segmenter's graph too.
-            if let (Some(joint), Some(filled)) = (&mut *joint, filled) {
-                told.add_terms(&joint.learn(&said, &batch, filled)?)?;
+            if let (Some(joint), Some(filled)) = (&mut *joint, filled)
+                && let Some(lessons) = joint.learn(&said, &batch, filled)?
+            {
+                told.add_terms(&lessons.terms)?;
             }
             told.check_loss().map_err(|what| not_finite(what, &ids))?;
             gradients.add(&loss.total.f_mul_scalar(1.0 / phase.accumulate as f64)?, parameters, false)?;
