@@ -13,7 +13,7 @@ FEATURES := --features node,desk
 TRAINER := --no-default-features --features train
 PYTHON_HERE := .prefix/bin/python
 # The checkpoint that ends the closed-set training of `make train`: what is trained further begins with it.
-CLOSED ?= target/train/camvid-lite0/run/frames.safetensors
+CLOSED ?= target/train/camvid-lite0/run/margin.safetensors
 # exported OUT,NAME: a model of what each phase of a run ended with; make results tells them all.
 define exported
 for checkpoint in $(1)/run/*.safetensors; do
@@ -82,15 +82,21 @@ train-syn: ## the shipped model without real negatives, from CLOSED, into target
 	setup/setup.sh train
 	. .prefix/env.sh
 	cargo build --release --locked $(TRAINER) --bins
-	flow=target/train/flow
+	# What was made from other settings, or from another checkpoint, is not what is asked for.
+	flow=target/train/flow; of_flow=config/train/flow-small.yaml
+	[[ ! -e $$flow/settings.yaml ]] || cmp -s $$flow/settings.yaml $$of_flow || rm -r $$flow
 	if [[ ! -e $$flow/flow.safetensors ]]; then
 	    resume=(); [[ ! -e $$flow/last.safetensors ]] || resume=(--resume)
-	    target/release/open-set-train flow pretrain config/train/flow-small.yaml --data "$(DATA)" --run $$flow "$${resume[@]}"
+	    target/release/open-set-train flow pretrain $$of_flow --data "$(DATA)" --run $$flow "$${resume[@]}"
 	fi
 	out=target/train/camvid-lite0-syn$(if $(SEED),-$(SEED))
+	mkdir -p $$out
+	from="$$(sha256sum <"$(CLOSED)")"
+	[[ ! -e $$out/begin.sha256 || $$(<$$out/begin.sha256) == "$$from" ]] || \
+	    { echo "$$out was begun from another checkpoint than $(CLOSED): move it away" >&2; exit 2; }
+	echo "$$from" >$$out/begin.sha256
 	settings=config/train/camvid-lite0-syn.yaml
 	if [[ -n "$(SEED)" ]]; then
-	    mkdir -p $$out
 	    sed 's/^seed: .*/seed: $(SEED)/' $$settings >$$out/settings.yaml
 	    settings=$$out/settings.yaml
 	fi

@@ -47,6 +47,7 @@ def main():
     parser.add_argument("--page", action="store_true")
     args = parser.parse_args()
     plan = read(HERE / "ablation.yaml")
+    failed = []
     wanted = [(row, seed) for row in plan["rows"] for seed in row["seeds"]]
     if args.rows:
         kept = results()
@@ -61,12 +62,23 @@ def main():
         unknown = set(args.only or []) - {row["name"] for row in plan["rows"]}
         if unknown:
             parser.error(f"ablation.yaml has no row {', '.join(sorted(unknown))}")
-        work = Work(args, plan)
-        for row, seed in wanted:
-            if not args.only or row["name"] in args.only:
-                work.do(row, seed)
+        failed = train(Work(args, plan), [(row, seed) for row, seed in wanted if row["name"] in (args.only or [row["name"]])])
     if not args.rows:
         ablation_page.write(plan, read(SCHEDULE), results())
+    if failed:
+        sys.exit(f"failed, see above: {', '.join(failed)}")
+
+
+def train(work, wanted):
+    """A row that fails keeps the others from nothing; which did."""
+    failed = []
+    for row, seed in wanted:
+        try:
+            work.do(row, seed)
+        except subprocess.CalledProcessError as error:
+            print(f"{row['name']}, seed {seed}: {error}", file=sys.stderr)
+            failed.append(f"{row['name']} ({seed})")
+    return failed
 
 
 def read(path):
@@ -148,6 +160,9 @@ class Work:
     def fit_flow(self):
         """Fits the flow that rows begin with, unless that is done."""
         run = CHECKOUT / FLOW.parent
+        kept = run / "settings.yaml"
+        if kept.exists() and kept.read_text() != (CHECKOUT / self.plan["flow"]).read_text():
+            shutil.rmtree(run)  # another flow than these rows are told to begin with
         if not (CHECKOUT / FLOW).exists():
             begin = ["--resume"] if (run / "last.safetensors").exists() else []
             self.train("flow", "pretrain", self.plan["flow"], "--data", self.data, "--run", run, *begin)
@@ -169,7 +184,7 @@ class Work:
         return {kind: figures(self.desk("metrics", "--scores", out / kind, "--labels", static / "ood")) for kind in kinds}
 
     def desk(self, *words):
-        return json.loads(self.run("open-set", *words, "--json", stdout=subprocess.PIPE).stdout)
+        return json.loads(self.run("open-set", *words, "--json", stdout=subprocess.PIPE))
 
     def train(self, *words):
         self.run("open-set-train", *words)
@@ -178,7 +193,15 @@ class Work:
     def run(program, *words, **how):
         line = [f"target/release/{program}", *map(str, words)]
         print("+", *line, file=sys.stderr)
-        return subprocess.run(line, check=True, cwd=CHECKOUT, **how)
+        with subprocess.Popen(line, cwd=CHECKOUT, text=True, **how) as child:
+            try:
+                said, _ = child.communicate()
+            except KeyboardInterrupt:
+                child.wait()  # it heard of that too, and keeps what it has
+                raise
+        if child.returncode:
+            raise subprocess.CalledProcessError(child.returncode, line)
+        return said
 
 
 def figures(score):

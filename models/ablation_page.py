@@ -8,7 +8,7 @@ HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- the ablation: made by models/ablation.py -->\n", "<!-- end of the ablation -->\n"
 COMPONENTS = ["discriminative", "generative", "hybrid"]
 KINDS = {"cut-outs": "real", "flow": "synthetic"}
-LOSSES = {"flow": "L_mle + λ·L_jsd", "flow, hybrid loss": "L_mle + λ·(L_d + L_x^UB)"}
+LOSSES = {"flow": "L_mle + λ·L_jsd", "flow, hybrid loss": "L_mle + λ·(L_d + L_x^UB), of outliers, without weights and floor"}
 
 
 def write(plan, schedule, kept):
@@ -38,7 +38,9 @@ def how(schedule, rows):
     return (f"All rows begin with one closed-set checkpoint (sha256 {', '.join(sorted(closed_set))}…) and have one schedule "
             f"([`config/train/ablation.yaml`](../config/train/ablation.yaml)): {phase['steps']} steps of {phase['batch']} crops "
             f"of {width}×{height}, {optimizer['kind']}, {optimizer['lr']:g}, {phase['schedule']['kind']}, a running mean. It is "
-            "short, and shorter than what the shipped models had: what is compared is the rows, with each other.\n")
+            "short, and shorter than what the shipped models had: what is compared is the rows, with each other. Rows with a flow "
+            "begin with one that was fitted before ([`config/train/flow-small.yaml`](../config/train/flow-small.yaml), some "
+            "minutes that are in no row's), the GAN begins from nothing.\n")
 
 
 def best(line):
@@ -68,7 +70,7 @@ def negatives(rows):
     body = []
     for name, found in rows.items():
         score, trained = best(found[0])[0], found[0]["trained"]
-        body.append([name if trained else f"none: {name}, by {score}", str(len(found)), percent(of(found, "ap")),
+        body.append([name if trained else f"none: {name}, by {score}, the best of its scores here", str(len(found)), percent(of(found, "ap")),
                      percent(of(found, "fpr95")), percent([line["miou"] for line in found])])
     return ("### Where negatives come from (Table VII)\n\nHybrid score on camvid-static, mIoU on CamVid test; %, mean ± standard "
             "deviation over seeds.\n\n" + table(["negatives", "seeds", "AP", "FPR95", "mIoU"], body) +

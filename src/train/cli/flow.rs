@@ -15,6 +15,7 @@ use crate::train::flow::{Flow, FlowSpec, Noise, bits_per_dimension, dequantise};
 use crate::train::generator;
 use crate::train::losses::Objective;
 use crate::train::model::{Network, TorchNetwork};
+use crate::train::negatives::find_pictures;
 use crate::train::run::checkpoint::Checkpoint;
 use crate::train::settings::Written;
 
@@ -174,11 +175,10 @@ fn detector(args: &DetectorArgs) -> anyhow::Result<()> {
     checkpoint.fill_judged(network.parameters())?;
     let classes = settings.classes.len();
     let set = TrainingSet::open(&settings.data, &args.data, classes)?;
-    let mut pictures: Vec<PathBuf> = std::fs::read_dir(&args.images)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-        .with_context(|| format!("cannot look into {}", args.images.display()))?;
-    pictures.retain(|path| path.is_file());
-    pictures.sort();
+    let pictures = find_pictures(&args.images)?;
+    if pictures.is_empty() {
+        bail!("{} holds no picture", args.images.display());
+    }
     let normalisation = settings.normalisation();
     let fit = Fit { steps: args.steps, modules: args.modules, seed: args.seed };
     let density = detector::fit(&network, &normalisation, set.dataset(), classes, fit, |step, mean| {

@@ -2,8 +2,9 @@
 //! inverted, so it can be any network.
 //!
 //! ```text
-//! x ─▶ 3×3 ─▶ f0          fl = 3×3(relu(1×1(relu([f0, ..., f(l−1)]))))          [shift, s] = 1×1(relu([f0, ..., fL]))
+//! x ─▶ k×k ─▶ f0          fl = k×k(relu(1×1(relu([f0, ..., f(l−1)]))))          [shift, s] = 1×1(relu([f0, ..., fL]))
 //! ```
+//! k is 3 in a flow of pictures, 1 where there are no neighbours to read.
 //! Dense layers, as in DenseFlow: each reads all before it. There is no normalisation inside.
 
 use tch::Tensor;
@@ -30,14 +31,14 @@ impl Conditioner {
         outputs: usize,
         spec: &FlowSpec,
     ) -> Result<Self, FlowError> {
-        let FlowSpec { hidden, layers, .. } = *spec;
-        let entry = Conv::declare(declare, &format!("{name}.entry"), inputs, hidden, 3, Start::He)?;
+        let FlowSpec { hidden, layers, kernel, .. } = *spec;
+        let entry = Conv::declare(declare, &format!("{name}.entry"), inputs, hidden, kernel, Start::He)?;
         let mut dense = Vec::new();
         for layer in 0..layers {
             let at = format!("{name}.dense{layer}");
             dense.push([
                 Conv::declare(declare, &format!("{at}.narrow"), hidden * (layer + 1), hidden, 1, Start::He)?,
-                Conv::declare(declare, &format!("{at}.conv"), hidden, hidden, 3, Start::He)?,
+                Conv::declare(declare, &format!("{at}.conv"), hidden, hidden, kernel, Start::He)?,
             ]);
         }
         let all = hidden * (layers + 1);

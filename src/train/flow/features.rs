@@ -25,7 +25,7 @@ impl FeatureDensity {
     /// libtorch's.
     pub fn new(channels: usize, modules: usize, seed: u64, device: Device) -> Result<Self, FlowError> {
         let chain = BlockSpec { units: 1, modules };
-        let spec = FlowSpec { blocks: [chain; 3], growth: 0, hidden: 64, layers: 1 };
+        let spec = FlowSpec { blocks: [chain; 3], growth: 0, hidden: 64, layers: 1, kernel: 1 };
         let mut declare = Declare::new(seed, device);
         let name = format!("{}.features", Part::Generator.prefix());
         let block = Block::declare(&mut declare, &name, channels, chain, &spec)?;

@@ -1,6 +1,4 @@
-//! Which flow: the numbers that a settings file gives, checked.
-
-use serde::{Deserialize, Serialize};
+//! Which flow: its numbers, by the name that a settings file gives.
 
 use super::FlowError;
 
@@ -13,8 +11,7 @@ pub(super) const COLOURS: usize = 3;
 /// The numbers of a flow.
 ///
 /// A published name N-g says N = Σ units · modules over the blocks, and g = growth.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowSpec {
     /// At a half, a quarter and an eighth of the picture's sides.
     pub blocks: [BlockSpec; 3],
@@ -25,11 +22,12 @@ pub struct FlowSpec {
     pub hidden: usize,
     /// Dense layers of these networks.
     pub layers: usize,
+    /// Sides of what they read of a place: odd.
+    pub kernel: usize,
 }
 
 /// The numbers of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockSpec {
     /// Chains of modules, with noise between them.
     pub units: usize,
@@ -68,15 +66,31 @@ impl FlowSpec {
         let blocks =
             |blocks: [(usize, usize); 3]| blocks.map(|(units, modules)| BlockSpec { units, modules });
         Ok(match name {
-            "45-6" => Self { blocks: blocks([(5, 3), (3, 5), (1, 15)]), growth: 6, hidden: 64, layers: 3 },
-            "74-10" => Self { blocks: blocks([(6, 5), (4, 6), (1, 20)]), growth: 10, hidden: 96, layers: 3 },
-            "small" => Self { blocks: blocks([(2, 2), (2, 2), (1, 4)]), growth: 4, hidden: 32, layers: 2 },
-            "tiny" => Self { blocks: blocks([(2, 1), (2, 1), (1, 1)]), growth: 2, hidden: 8, layers: 1 },
+            "45-6" => Self {
+                blocks: blocks([(5, 3), (3, 5), (1, 15)]),
+                growth: 6,
+                hidden: 64,
+                layers: 3,
+                kernel: 3,
+            },
+            "74-10" => Self {
+                blocks: blocks([(6, 5), (4, 6), (1, 20)]),
+                growth: 10,
+                hidden: 96,
+                layers: 3,
+                kernel: 3,
+            },
+            "small" => {
+                Self { blocks: blocks([(2, 2), (2, 2), (1, 4)]), growth: 4, hidden: 32, layers: 2, kernel: 3 }
+            }
+            "tiny" => {
+                Self { blocks: blocks([(2, 1), (2, 1), (1, 1)]), growth: 2, hidden: 8, layers: 1, kernel: 3 }
+            }
             _ => return Err(FlowError::Preset { got: name.to_owned() }),
         })
     }
 
-    /// Whether there is such a flow.
+    /// Whether there is such a flow of pictures.
     ///
     /// # Errors
     /// Which number is none, and what would do.
@@ -84,7 +98,9 @@ impl FlowSpec {
         let of_blocks =
             self.blocks.iter().flat_map(|b| [("units", b.units, 1, 64), ("modules", b.modules, 1, 64)]);
         let widths = [("growth", self.growth, 0, 64), ("hidden", self.hidden, 1, 1024)];
-        for (field, got, least, most) in of_blocks.chain(widths).chain([("layers", self.layers, 1, 16)]) {
+        for (field, got, least, most) in
+            of_blocks.chain(widths).chain([("layers", self.layers, 1, 16), ("kernel", self.kernel, 3, 3)])
+        {
             if !(least..=most).contains(&got) {
                 return Err(FlowError::Spec { field, got, least, most });
             }
@@ -94,7 +110,7 @@ impl FlowSpec {
 
     /// In one line: two flows of one identity have the same parameters and mean the same by them.
     pub fn identity(&self) -> String {
-        let Self { blocks, growth, hidden, layers } = self;
+        let Self { blocks, growth, hidden, layers, kernel: _ } = self; // of pictures, 3: see check
         let blocks = blocks.map(|b| format!("{}x{}", b.units, b.modules)).join(",");
         format!("flow blocks={blocks} growth={growth} hidden={hidden} layers={layers}")
     }

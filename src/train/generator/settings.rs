@@ -80,22 +80,26 @@ pub struct Lessons {
 pub enum Feedback {
     /// L_jsd, eq. (17): they go where the classes are undecided.
     JensenShannon,
-    /// The outliers' terms of the phase's objective, L_d and L_x^UB: they go where the segmenter tells them from
-    /// inliers. The paper's Table IX finds it worse.
+    /// The outliers' terms of the phase's objective, L_d and L_x^UB, each once and without a floor: they go where the
+    /// segmenter tells them from inliers. The paper's Table IX finds it worse.
     Hybrid,
     /// Cross-entropy between the uniform distribution and P(y|x), as published with a GAN (Lee et al., 2018).
     Uniform,
 }
 
 impl Feedback {
-    pub(super) fn terms(self, of_phase: &[Weighted]) -> Vec<Weighted> {
+    pub(in crate::train) fn terms(self, of_phase: &[Weighted]) -> Vec<Weighted> {
         match self {
             Self::JensenShannon => vec![Weighted { weight: 1.0, term: Term::JensenShannon }],
             Self::Uniform => vec![Weighted { weight: 1.0, term: Term::Uniform }],
+            // The phase's own weights and floor are for what the segmenter learns of negatives that are given.
             Self::Hybrid => {
-                let of_outliers =
-                    |w: &&Weighted| matches!(w.term, Term::DatasetOut | Term::Likelihood { .. });
-                of_phase.iter().filter(of_outliers).copied().collect()
+                let of_outliers = of_phase.iter().filter_map(|w| match w.term {
+                    Term::DatasetOut => Some(Term::DatasetOut),
+                    Term::Likelihood { .. } => Some(Term::Likelihood { floor: None }),
+                    _ => None,
+                });
+                of_outliers.map(|term| Weighted { weight: 1.0, term }).collect()
             }
         }
     }

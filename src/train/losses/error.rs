@@ -35,13 +35,16 @@ pub enum LossError {
         /// What it is.
         got: f64,
     },
-    /// Margins between which there is no room.
-    #[error("energy margins: inlier {inlier} is not below outlier {outlier}: inliers have the lower energy")]
+    /// Margins between which there is no room, or that are none.
+    #[error(
+        "energy margins: inlier {inlier} is no number below {}: inliers have the lower energy",
+        outlier.map_or("infinity".into(), |outlier| format!("outlier {outlier}"))
+    )]
     Margins {
         /// m_in
         inlier: f64,
         /// m_out
-        outlier: f64,
+        outlier: Option<f64>,
     },
     /// A floor that is none.
     #[error("floor is {got}: a finite number of nats, or leave it out")]

@@ -41,11 +41,14 @@ pub enum Objective {
     /// Baseline, the energy margin (Liu et al., 2020), with E(x) = −ln p̂(x): eq. (10) +
     /// weight · (E_in\[max(0, E − inlier)²\] + E_out\[max(0, outlier − E)²\]). Margins of −15 and −5 and a weight
     /// of 0.1 are usual for segmentation.
+    ///
+    /// Without m_out it is of the known classes alone, a closed-set training: rare classes and the borders between
+    /// classes, which cross-entropy leaves as unlikely as what is strange, become as likely as the rest.
     EnergyMargin {
         /// m_in: energies of inliers are pushed below it.
         inlier: f64,
-        /// m_out: energies of outliers are pushed above it.
-        outlier: f64,
+        /// m_out: energies of outliers are pushed above it; `None`: there are none.
+        outlier: Option<f64>,
         /// λ
         weight: f64,
     },
@@ -76,7 +79,7 @@ enum Written {
     ClosedSet {},
     Hybrid { beta1: f64, beta2: f64, beta3: f64, beta4: f64, floor: Option<f64> },
     OutlierExposure { weight: f64 },
-    EnergyMargin { inlier: f64, outlier: f64, weight: f64 },
+    EnergyMargin { inlier: f64, outlier: Option<f64>, weight: f64 },
     VoidClassifier { weight: f64 },
     DatasetHead {},
     Generator {},
@@ -177,11 +180,11 @@ impl Objective {
                 (beta4, Term::Likelihood { floor }),
             ]),
             Self::OutlierExposure { weight } => sum(&[(1.0, Term::Class), (weight, Term::Uniform)]),
-            Self::EnergyMargin { inlier, outlier, weight } => sum(&[
-                (1.0, Term::Class),
-                (weight, Term::EnergyIn { margin: inlier }),
-                (weight, Term::EnergyOut { margin: outlier }),
-            ]),
+            Self::EnergyMargin { inlier, outlier, weight } => {
+                let mut terms = sum(&[(1.0, Term::Class), (weight, Term::EnergyIn { margin: inlier })]);
+                terms.extend(outlier.map(|margin| Weighted { weight, term: Term::EnergyOut { margin } }));
+                terms
+            }
             Self::VoidClassifier { weight } => {
                 sum(&[(1.0, Term::Class), (1.0, Term::DatasetIn), (weight, Term::DatasetOut)])
             }
@@ -199,7 +202,7 @@ impl Objective {
     /// classes alone.
     pub fn score(&self) -> Option<Score> {
         match self {
-            Self::ClosedSet | Self::Generator => None,
+            Self::ClosedSet | Self::EnergyMargin { outlier: None, .. } | Self::Generator => None,
             Self::Hybrid { .. } | Self::DatasetHead => Some(Score::Hybrid),
             Self::OutlierExposure { .. } => Some(Score::Msp),
             Self::EnergyMargin { .. } => Some(Score::Generative),
@@ -229,7 +232,8 @@ impl Objective {
             }
             Self::OutlierExposure { weight } | Self::VoidClassifier { weight } => &[("weight", weight)],
             Self::EnergyMargin { inlier, outlier, weight } => {
-                if !(inlier.is_finite() && outlier.is_finite() && inlier < outlier) {
+                let is_below = |outlier: f64| outlier.is_finite() && inlier < outlier;
+                if !inlier.is_finite() || !outlier.is_none_or(is_below) {
                     return Err(LossError::Margins { inlier, outlier });
                 }
                 &[("weight", weight)]

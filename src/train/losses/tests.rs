@@ -8,7 +8,7 @@ const ALL: [Objective; 6] = [
     Objective::ClosedSet,
     HYBRID,
     Objective::OutlierExposure { weight: 0.5 },
-    Objective::EnergyMargin { inlier: -3.0, outlier: -1.0, weight: 0.1 },
+    Objective::EnergyMargin { inlier: -3.0, outlier: Some(-1.0), weight: 0.1 },
     Objective::VoidClassifier { weight: 1.0 },
     Objective::DatasetHead,
 ];
@@ -144,13 +144,17 @@ fn outlier_exposure_by_hand() {
 #[test]
 fn the_energy_margin_by_hand() {
     // Energies: inliers −ln 4, −ln 8; outliers the same. Margins −1.5 and −1.
-    let loss = five().loss(Objective::EnergyMargin { inlier: -1.5, outlier: -1.0, weight: 0.1 });
+    let loss = five().loss(Objective::EnergyMargin { inlier: -1.5, outlier: Some(-1.0), weight: 0.1 });
     // (1.5 − ln 4)² = 0.113705638880109², the other is below its margin.
     close(term(&loss, "energy_in"), 0.006_464_486_157);
     // (ln 4 − 1)² = 0.149223..., (ln 8 − 1)² = 1.165194...
     close(term(&loss, "energy_out"), (0.149_223_333_433 + 1.165_194_041_904) / 2.0);
     let terms = 0.1 * (term(&loss, "energy_in") + term(&loss, "energy_out"));
     close(value(&loss.total), CLASS + terms);
+    // Without outliers' margin it is of the known classes alone.
+    let alone = Objective::EnergyMargin { inlier: -1.5, outlier: None, weight: 0.1 };
+    close(value(&five().loss(alone).total), CLASS + 0.1 * term(&loss, "energy_in"));
+    assert!(!alone.needs_outliers() && alone.score().is_none() && alone.check().is_ok());
 }
 
 #[test]
@@ -393,6 +397,8 @@ fn impossible_objectives_are_refused() {
     let bottomless = Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor };
     assert!(bottomless.check().unwrap_err().to_string().starts_with("floor is -inf"));
     assert!(Objective::OutlierExposure { weight: f64::NAN }.check().is_err());
-    let margins = Objective::EnergyMargin { inlier: -5.0, outlier: -15.0, weight: 0.1 };
-    assert!(margins.check().unwrap_err().to_string().contains("inlier -5 is not below outlier -15"));
+    let margins = Objective::EnergyMargin { inlier: -5.0, outlier: Some(-15.0), weight: 0.1 };
+    let endless = Objective::EnergyMargin { inlier: f64::NAN, outlier: None, weight: 0.1 };
+    assert!(endless.check().unwrap_err().to_string().contains("inlier NaN is no number below infinity"));
+    assert!(margins.check().unwrap_err().to_string().contains("inlier -5 is no number below outlier -15"));
 }

@@ -39,6 +39,7 @@ pub use error::NegativesError;
 pub use instances::Instances;
 pub use mix::Mix;
 pub use noise::Noise;
+pub(in crate::train) use pictures::find as find_pictures;
 pub use rectangles::Rectangles;
 pub use settings::{Ground, Paste, Settings, SourceSettings};
 pub use sides::Sides;

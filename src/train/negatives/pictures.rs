@@ -40,7 +40,7 @@ impl Pictures {
 }
 
 /// Every picture in a folder and in the folders in it, in the order of names.
-pub(super) fn find(folder: &Path) -> Result<Vec<PathBuf>, NegativesError> {
+pub(in crate::train) fn find(folder: &Path) -> Result<Vec<PathBuf>, NegativesError> {
     let mut found = Vec::new();
     walk(folder, &mut |path: PathBuf| {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();

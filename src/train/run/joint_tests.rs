@@ -65,7 +65,10 @@ fn both() -> Written {
 ///
 /// The waves are another phase's in each step, and all steps' are alike: a density has something to learn, and nothing
 /// that it learns of one step is wrong for the next. Of colours that get brighter step by step it would be.
-struct Halves;
+struct Halves {
+    /// A step in which somebody stops the run.
+    stop: Option<(u64, Stop)>,
+}
 
 /// 0 to 255, `[32, 32]`.
 fn waves(phase: f64) -> Tensor {
@@ -77,6 +80,9 @@ fn waves(phase: f64) -> Tensor {
 impl Batches for Halves {
     fn next(&mut self, step: u64) -> Result<Batch, RunError> {
         const SIDE: i64 = 32;
+        if let Some((_, stop)) = self.stop.as_ref().filter(|(at, _)| *at == step) {
+            stop.request();
+        }
         let columns = Tensor::arange(SIDE, (Kind::Int64, Device::Cpu)).lt(8 + step as i64 % 16);
         let labels = columns.to_kind(Kind::Int64).view([1, 1, SIDE]).repeat([2, SIDE, 1]);
         // Each half has a wave of its own colour; in both there is blue.
@@ -124,18 +130,14 @@ impl Both {
         written: &Written,
         out: &Path,
         start: &Start,
-        stop_at: Option<u64>,
+        stop_at: Option<(&str, u64)>,
     ) -> Result<Report, RunError> {
         let stop = Stop::default();
-        let mut asked = 0;
         let outside = Outside {
             feed: &mut |phase| {
-                asked += 1;
-                if stop_at == Some(asked) {
-                    stop.request();
-                }
+                let stop = stop_at.filter(|(name, _)| *name == phase.name).map(|(_, at)| (at, stop.clone()));
                 let steps = phase.steps.unwrap();
-                Ok(Feed { batches: Box::new(Halves), class_weights: None, steps, negatives: None })
+                Ok(Feed { batches: Box::new(Halves { stop }), class_weights: None, steps, negatives: None })
             },
             judge: &mut |_| Ok(None),
         };
@@ -160,7 +162,6 @@ fn tensors(path: &Path) -> Vec<(String, Vec<u32>)> {
     read.tensors().map(|(name, t)| (name.to_owned(), bits(t))).collect()
 }
 
-/// The values that a term had, line by line.
 /// The log's steps of a phase.
 fn steps(run: &Path, phase: &str) -> Vec<serde_json::Value> {
     let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
@@ -168,6 +169,7 @@ fn steps(run: &Path, phase: &str) -> Vec<serde_json::Value> {
     lines.filter(|l| l["phase"] == phase && l["terms"].is_object()).collect()
 }
 
+/// The values that a term had, line by line.
 fn told(run: &Path, phase: &str, term: &str) -> Vec<f64> {
     steps(run, phase).iter().filter_map(|l| l["terms"][term].as_f64()).collect()
 }
@@ -199,17 +201,21 @@ fn a_flow_is_fitted_and_then_taught_by_the_segmenter() {
 fn a_run_with_a_flow_resumes_to_the_same_bits() {
     let written = both();
     let dir = tempdir().unwrap();
-    let (straight, stopped) = (dir.path().join("straight"), dir.path().join("stopped"));
+    let straight = dir.path().join("straight");
     Both::new(&written).train(&written, &straight, NEW, None).unwrap();
-    // Stopped where the second phase begins, then taken up by a process that knows nothing.
-    let first = Both::new(&written).train(&written, &stopped, NEW, Some(2)).unwrap();
-    assert_eq!(first.ending, Ending::Stopped);
-    let again = Both::new(&written);
-    assert_eq!(again.train(&written, &stopped, &Start::Resume, None).unwrap().ending, Ending::Done);
-    let (a, b) = (tensors(&straight.join("joint.safetensors")), tensors(&stopped.join("joint.safetensors")));
-    assert_eq!(a.len(), b.len());
-    for (a, b) in a.iter().zip(&b) {
-        assert!(a == b, "{} differs", a.0);
+    let a = tensors(&straight.join("joint.safetensors"));
+    // In the flow's own phase, where the second begins, and in it; then taken up by a process that knows nothing.
+    for (phase, step) in [("fit", 11), ("joint", 0), ("joint", 4)] {
+        let stopped = dir.path().join(format!("{phase}-{step}"));
+        let first = Both::new(&written).train(&written, &stopped, NEW, Some((phase, step))).unwrap();
+        assert_eq!(first.ending, Ending::Stopped);
+        let again = Both::new(&written);
+        assert_eq!(again.train(&written, &stopped, &Start::Resume, None).unwrap().ending, Ending::Done);
+        let b = tensors(&stopped.join("joint.safetensors"));
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(&b) {
+            assert!(a == b, "stopped in {phase} at {step}: {} differs", a.0);
+        }
     }
 }
 

@@ -175,6 +175,7 @@ impl Telling {
                 ("terms", Value::Object(terms)),
                 ("lr", json!(told.lr)),
                 ("gradient_norm", json!(mean(sums.gradient_norm))),
+                ("generator_norm", json!(sums.generator_norm.map(mean))),
                 ("seconds_per_step", json!(seconds)),
                 ("seconds_waited", json!(mean(sums.waited))),
                 ("files_skipped", json!(told.skipped)),

@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(verdict(Some(0.5), None).worth(&hybrid), Some(0.5));
         assert_eq!(Verdict::default().worth(&hybrid), None);
         // Energies are the generative part of the score.
-        let energy = Objective::EnergyMargin { inlier: -15.0, outlier: -5.0, weight: 0.1 };
+        let energy = Objective::EnergyMargin { inlier: -15.0, outlier: Some(-5.0), weight: 0.1 };
         assert_eq!(v.worth(&energy), Some(0.375));
     }
 

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::SettingsError;
 use crate::train::data::Augmentation;
+use crate::train::flow;
 use crate::train::generator::{self, Lessons};
 use crate::train::losses::Objective;
 use crate::train::model::DatasetHead;
@@ -74,6 +75,7 @@ impl Phase {
     pub(super) fn check_generator(&self, of_run: Option<&generator::Settings>) -> Result<(), SettingsError> {
         let learns = of_run.map(generator::Settings::learns);
         let alone = self.objective == Objective::Generator;
+        let is_flows = |side: &usize| side.is_multiple_of(flow::STRIDE as usize);
         let reason = match (self.generates(), learns, &self.generator) {
             (true, None, _) => {
                 "it has negatives or an objective of a generator: name one, generator: {kind: flow, preset: small}"
@@ -93,6 +95,13 @@ impl Phase {
             }
             (true, Some(_), _) if alone && (self.ema.is_some() || self.negatives.is_some()) => {
                 "objective generator leaves the segmenter as it is: no ema, no negatives"
+            }
+            (true, Some(_), _) if alone && !self.augmentation.crop.sides().iter().all(is_flows) => {
+                "objective generator fits a flow to whole crops: their sides are multiples of 8"
+            }
+            (_, _, Some(lessons)) if lessons.feedback.terms(&self.objective.terms()).is_empty() => {
+                "generator: feedback hybrid is of the objective's terms of outliers, and this one has none: take \
+                 jensen-shannon, or objective hybrid"
             }
             _ => return Ok(()),
         };
