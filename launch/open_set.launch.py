@@ -14,6 +14,8 @@ from launch_ros.actions import Node
 
 # models/ and config/ lie beside launch/ in a checkout and in an installed package's share alike.
 SHARE = Path(__file__).resolve().parents[1]
+MODEL = str(SHARE / "models/camvid-lite0.yaml")
+PARAMETERS = str(SHARE / "config/open_set.param.yaml")
 DDS_PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
 
 
@@ -21,13 +23,14 @@ def generate_launch_description():
     arguments = [
         DeclareLaunchArgument(
             "model",
-            default_value=str(SHARE / "models/camvid-lite0.yaml"),
-            description="manifest of the model (NAME.yaml); its ONNX file lies beside it",
+            default_value="",
+            description="manifest of the model (NAME.yaml); its ONNX file lies beside it; empty: camvid-lite0, or what a "
+            "params_file of yours says",
         ),
         DeclareLaunchArgument(
             "camera_topic",
-            default_value="/camera/image_raw",
-            description="sensor_msgs/Image to segment",
+            default_value="",
+            description="sensor_msgs/Image to segment; empty: what params_file says, /camera/image_raw",
         ),
         DeclareLaunchArgument(
             "cameras",
@@ -37,8 +40,8 @@ def generate_launch_description():
         ),
         DeclareLaunchArgument(
             "params_file",
-            default_value=str(SHARE / "config/open_set.param.yaml"),
-            description="the node's other parameters; model, camera_topic and cameras above win over it",
+            default_value=PARAMETERS,
+            description="the node's parameters; model, camera_topic and cameras above, where given, win over it",
         ),
         DeclareLaunchArgument(
             "namespace",
@@ -55,7 +58,13 @@ def generate_launch_description():
 
 def nodes(context):
     """The node, once the arguments are known."""
-    parameters = {"model": LaunchConfiguration("model"), "camera_topic": LaunchConfiguration("camera_topic")}
+    file = LaunchConfiguration("params_file").perform(context)
+    typed = {name: LaunchConfiguration(name).perform(context) for name in ("model", "camera_topic")}
+    # What nobody typed must not win over a file that somebody wrote.
+    parameters = {name: value for name, value in typed.items() if value}
+    if file == PARAMETERS:
+        # It names the model as it is called in a checkout, which may lie anywhere.
+        parameters.setdefault("model", MODEL)
     # A list of nothing has no type to ROS: it is given only where it names one.
     named = LaunchConfiguration("cameras").perform(context).strip("[]").split(",")
     if cameras := [name.strip() for name in named if name.strip()]:
@@ -66,7 +75,7 @@ def nodes(context):
         name="open_set",
         namespace=LaunchConfiguration("namespace"),
         # After the file: the later of two wins.
-        parameters=[LaunchConfiguration("params_file"), parameters],
+        parameters=[file, parameters],
         output="screen",
     )
     return [node]

@@ -112,7 +112,8 @@ impl Default for Guard {
 impl Guard {
     /// A frame failed.
     pub fn failed(&mut self, now: Instant) {
-        if self.last.is_some_and(|t| now.duration_since(t) > CALM) {
+        // While a fault is under way there is no calm: sessions that are missing fail on nothing.
+        if self.since.is_none() && self.last.is_some_and(|t| now.duration_since(t) > CALM) {
             (self.pause, self.not_before) = (FIRST_PAUSE, None);
         }
         self.since.get_or_insert(now);
@@ -162,32 +163,33 @@ impl Guard {
 pub struct Watchdog {
     limit: Duration,
     looked: Option<Instant>,
-    /// For how long the work in hand has been seen.
+    is_at_work: bool,
+    /// For how long the work in hand has been seen: the look that finds it adds nothing.
     seen: Option<Duration>,
 }
 
 impl Watchdog {
     /// Work is stuck that is seen for longer than this.
     pub fn new(limit: Duration) -> Self {
-        Self { limit, looked: None, seen: None }
+        Self { limit, looked: None, is_at_work: false, seen: None }
     }
 
     /// Work began.
     pub fn began(&mut self) {
-        self.seen = Some(Duration::ZERO);
+        (self.is_at_work, self.seen) = (true, None);
     }
 
     /// And ended.
     pub fn ended(&mut self) {
-        self.seen = None;
+        (self.is_at_work, self.seen) = (false, None);
     }
 
     /// Looks.
     pub fn look(&mut self, now: Instant) {
         let since = self.looked.map_or(Duration::ZERO, |t| now.duration_since(t));
         self.looked = Some(now);
-        if let Some(seen) = &mut self.seen {
-            *seen += since.min(LONGEST_LOOK);
+        if self.is_at_work {
+            self.seen = Some(self.seen.map_or(Duration::ZERO, |seen| seen + since.min(LONGEST_LOOK)));
         }
     }
 
@@ -233,18 +235,20 @@ mod tests {
         assert_eq!(g.succeeded(seconds(t, 9.6)), None);
     }
 
-    /// When sessions are made anew, ten frames a second failing, until so many seconds.
+    /// When sessions are made anew, ten frames a second failing, until so many seconds. Where they cannot be, that
+    /// takes a third of a second to find out, and no frame fails on what is not there.
     fn rebuilds(guard: &mut Guard, start: Instant, from: usize, until: usize, can: bool) -> Vec<f64> {
-        let mut at = Vec::new();
+        let (mut at, mut are_missing) = (Vec::new(), false);
         for i in from * 10..until * 10 {
             let (s, now) = (i as f64 / 10.0, seconds(start, i as f64 / 10.0));
             if guard.wants_rebuild(now) {
                 at.push(s);
                 guard.rebuilding(now);
                 if !can {
-                    guard.not_rebuilt(now);
+                    are_missing = true;
+                    guard.not_rebuilt(seconds(start, s + 0.3));
                 }
-            } else {
+            } else if !are_missing {
                 guard.failed(now);
             }
         }
@@ -295,9 +299,14 @@ mod tests {
         look_until(&mut w, 120, 125);
         assert_eq!(w.stuck(), None);
         look_until(&mut w, 125, 127);
-        assert_eq!(w.stuck(), Some(Duration::from_secs(7)));
+        assert_eq!(w.stuck(), Some(Duration::from_secs_f64(6.75)));
         w.ended();
         assert_eq!(w.stuck(), None);
+        // A look that was late finds work that has only just begun.
+        w.began();
+        w.look(seconds(t, 200.0));
+        w.look(seconds(t, 201.0));
+        assert_eq!(w.seen, Some(Duration::from_secs(1)));
     }
 
     #[test]

@@ -59,12 +59,6 @@ impl Window {
         self.values.len()
     }
 
-    /// The value that came last; `None` while empty.
-    pub fn last(&self) -> Option<f64> {
-        let newest = (self.next + self.capacity - 1) % self.capacity;
-        self.values.get(newest).copied()
-    }
-
     /// The value that a share `q` of all do not exceed, by nearest rank; `None` while empty.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let count = self.sorted.len();
@@ -109,11 +103,11 @@ mod tests {
         }
         let p = w.percentiles().unwrap();
         assert_eq!((p.count, p.p50, p.p95, p.p99, p.max), (100, 100.0, 145.0, 149.0, 150.0));
-        assert_eq!((w.count(), w.last()), (100, Some(150.0)));
+        assert_eq!(w.count(), 100);
         w.clear();
-        assert_eq!((w.count(), w.last(), w.percentiles()), (0, None, None));
+        assert_eq!((w.count(), w.percentiles()), (0, None));
         w.push(3.0);
-        assert_eq!((w.last(), w.quantile(0.0), w.quantile(1.0)), (Some(3.0), Some(3.0), Some(3.0)));
+        assert_eq!((w.quantile(0.0), w.quantile(1.0)), (Some(3.0), Some(3.0)));
     }
 
     #[test]
@@ -123,7 +117,7 @@ mod tests {
             w.push(v);
         }
         // NaN, 0.5, 0.5 are left; NaN is the largest of all.
-        assert_eq!((w.quantile(0.5), w.last()), (Some(0.5), Some(0.5)));
+        assert_eq!(w.quantile(0.5), Some(0.5));
         assert!(w.quantile(1.0).unwrap().is_nan());
         w.push(7.0);
         assert_eq!(w.quantile(1.0), Some(7.0));

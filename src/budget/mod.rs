@@ -3,7 +3,9 @@
 //! Place: around the walk of a frame, at its two ends. [`Budget::begin`] is asked before the first pixel is
 //! read, [`Budget::finish`] before the labels are published, [`Budget::resize`] after the frame. Ages are by
 //! the clock that stamped the image ([`stamps`]), durations by a steady one; both come in as arguments, so that
-//! a test's hour takes no time.
+//! a test's hour takes no time. Predictions add one to the other: they are right where the first runs as fast as the
+//! second. Where a bag is played at another rate, more or fewer frames are begun in vain than need be, and what is
+//! published is still judged by its age.
 //! Deliberately does not know: ROS, images, how a frame is walked.
 
 pub mod predictor;
@@ -13,7 +15,7 @@ pub mod stamps;
 
 use crate::frame::Size;
 use crate::window::Window;
-use predictor::{KEPT, P, Predictor, Work};
+use predictor::{KEPT, P, Predictor, RECENT, Work};
 use resolution::{Change, Resolution, Rung};
 use stamps::{Birth, Stamp};
 use std::time::{Duration, Instant};
@@ -105,10 +107,15 @@ pub enum Refusal {
 
 /// Why a result is not published.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error("result is {age_ms:.1} ms old, over the budget of {budget_ms} ms: not published")]
+#[error(
+    "result is {age_ms:.1} ms old and takes {labels_ms:.1} ms more to publish, over the budget of {budget_ms} ms: not \
+     published"
+)]
 pub struct Late {
     /// When it was to be published.
     pub age_ms: f64,
+    /// As predicted.
+    pub labels_ms: f64,
     /// As set.
     pub budget_ms: f64,
 }
@@ -119,8 +126,7 @@ pub struct Budget {
     policy: Policy,
     predictor: Predictor,
     resolution: Resolution,
-    /// How old the last images were when they came.
-    arrivals_ms: Window,
+    arrivals: Arrivals,
     /// When a frame was last begun, or its work last ended.
     at_work: Option<Instant>,
 }
@@ -133,7 +139,7 @@ impl Budget {
             policy,
             predictor: Predictor::default(),
             resolution: Resolution::new(rungs, policy.budget_ms),
-            arrivals_ms: Window::new(KEPT),
+            arrivals: Arrivals::default(),
             at_work: None,
         }
     }
@@ -154,6 +160,13 @@ impl Budget {
         self.policy.budget_ms.is_none_or(|budget_ms| age_ms + work_ms <= budget_ms)
     }
 
+    /// Whether a frame that is so old by now stands among those that will be begun, where others wait as well: it
+    /// would make the budget, or it is due to show whether it still misses. Without the second a camera that missed
+    /// once would never have its turn again beside one that leaves no gap.
+    pub fn is_worth_a_turn(&self, age_ms: f64, now: Instant) -> bool {
+        self.can_make(age_ms) || (!self.policy.is_over(age_ms) && self.has_rested(now))
+    }
+
     /// What is known of the work at the size in use.
     pub fn predictor(&self) -> &Predictor {
         &self.predictor
@@ -172,11 +185,12 @@ impl Budget {
         if self.policy.bad_stamps == BadStamps::Drop && birth.stamp != Stamp::Good {
             return Err(Refusal::Stamp(birth.stamp));
         }
-        self.arrivals_ms.push(birth.arrival_ms());
         if let Some(budget_ms) = self.policy.budget_ms {
             if age_ms > budget_ms {
                 return Err(Refusal::OverAge { age_ms, budget_ms });
             }
+            // One that came too late for any network says nothing of which to use.
+            self.arrivals.add(birth.arrival_ms());
             let work_ms = self.predictor.work_ms().unwrap_or(0.0);
             if !self.can_make(age_ms) && !self.is_worth_a_try(work_ms, budget_ms, now) {
                 return Err(Refusal::WouldMiss { age_ms, work_ms, budget_ms });
@@ -189,10 +203,14 @@ impl Budget {
     /// Whether a frame is begun though it will miss. Not where a younger one would make it; where none would, if
     /// late results are wanted, or to learn what to change to; and now and then to see that a load has gone.
     fn is_worth_a_try(&self, work_ms: f64, budget_ms: f64, now: Instant) -> bool {
-        let has_rested = self.at_work.is_none_or(|t| now.duration_since(t) >= PROBE_AFTER);
-        let a_younger_would_do = self.arrival_ms() + work_ms <= budget_ms;
+        let a_younger_would_do = self.arrivals.p95_ms() + work_ms <= budget_ms;
         let is_of_use = self.policy.over_budget == OverBudget::Flag || !self.resolution.is_smallest();
-        has_rested || (is_of_use && !a_younger_would_do)
+        self.has_rested(now) || (is_of_use && !a_younger_would_do)
+    }
+
+    /// Whether what is known of the work is old.
+    fn has_rested(&self, now: Instant) -> bool {
+        self.at_work.is_none_or(|t| now.duration_since(t) >= PROBE_AFTER)
     }
 
     /// Asks whether to publish the result of a frame that is `age_ms` old by now. Publishing takes time as
@@ -201,11 +219,12 @@ impl Budget {
     /// # Errors
     /// It will be late, and such results are not wanted.
     pub fn finish(&self, age_ms: f64) -> Result<(), Late> {
+        let labels_ms = self.predictor.labels_ms();
         match self.policy {
             Policy { budget_ms: Some(budget_ms), over_budget: OverBudget::Drop, .. }
-                if age_ms + self.predictor.labels_ms() > budget_ms =>
+                if age_ms + labels_ms > budget_ms =>
             {
-                Err(Late { age_ms, budget_ms })
+                Err(Late { age_ms, labels_ms, budget_ms })
             }
             _ => Ok(()),
         }
@@ -220,14 +239,39 @@ impl Budget {
     /// Asks whether the next frame is to have another input size than the last.
     pub fn resize(&mut self, now: Instant) -> Option<Change> {
         let budget_ms = self.policy.budget_ms?;
-        let change = self.resolution.choose(&self.predictor, self.arrival_ms(), budget_ms, now)?;
+        let change = self.resolution.choose(&self.predictor, &self.arrivals, budget_ms, now)?;
         self.predictor.resized();
         Some(change)
     }
+}
 
-    /// How old images are when they come, p95.
-    fn arrival_ms(&self) -> f64 {
-        self.arrivals_ms.quantile(P).unwrap_or(0.0)
+/// How old the last images were when they came, in milliseconds.
+#[derive(Debug)]
+struct Arrivals {
+    all: Window,
+    recent: Window,
+}
+
+impl Default for Arrivals {
+    fn default() -> Self {
+        Self { all: Window::new(KEPT), recent: Window::new(RECENT) }
+    }
+}
+
+impl Arrivals {
+    fn add(&mut self, ms: f64) {
+        self.all.push(ms);
+        self.recent.push(ms);
+    }
+
+    /// 0 before the first.
+    fn p95_ms(&self) -> f64 {
+        self.all.quantile(P).unwrap_or(0.0)
+    }
+
+    /// The median of the last few; 0 before the first.
+    fn recent_ms(&self) -> f64 {
+        self.recent.quantile(0.5).unwrap_or(0.0)
     }
 }
 

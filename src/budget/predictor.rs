@@ -131,7 +131,10 @@ impl Predictor {
     /// What the next frame will take: the p95, or what the very last one took, where that was less. After a
     /// load has gone, the p95 alone would tell of it for many frames more. `None` before the first.
     pub fn work_ms(&self) -> Option<f64> {
-        self.p95().map(|p95| p95.total_ms().min(self.last.total_ms()))
+        let p95 = self.p95()?;
+        // A result that was late was not published; the next will have to be.
+        let last = Work { labels: self.last.labels.or(p95.labels), ..self.last };
+        Some(p95.total_ms().min(last.total_ms()))
     }
 
     /// What publishing labels takes, p95; 0 where that was not measured.

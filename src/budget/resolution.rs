@@ -5,12 +5,16 @@
 //! so that their times keep the ratio they had at the warm-up. Where that ratio misleads, a step up fails; then
 //! the next try waits, twice as long each time.
 
+use super::Arrivals;
 use super::predictor::{KEPT, Predictor, RECENT, Work};
 use crate::frame::Size;
 use std::fmt;
 use std::time::{Duration, Instant};
 
 /// The least time from one change to the next, unless most of the last few frames were late.
+///
+/// Deviation: from "at most one change in ten seconds". A step up that fails is taken back, and a step down that does
+/// not go far enough is followed by another, as soon as five frames show it: to wait would be to publish nothing.
 const HOLD: Duration = Duration::from_secs(10);
 
 /// Share of the budget that a size must fit to be changed to: what fits barely would not for long.
@@ -62,6 +66,7 @@ impl fmt::Display for Change {
 struct Climb {
     at: Instant,
     rung: usize,
+    /// A run of the network beside one at the warm-up: 1 without load.
     load: f64,
 }
 
@@ -69,7 +74,7 @@ struct Climb {
 #[derive(Debug)]
 struct Failed {
     rung: usize,
-    /// At which it was tried.
+    /// At which it was tried, as a [`Climb`]'s.
     load: f64,
     wait: Duration,
     until: Instant,
@@ -109,12 +114,12 @@ impl Resolution {
         self.current + 1 == self.rungs.len()
     }
 
-    /// Asks whether to change, after a frame that was walked. `arrival_ms`: how old images are when they come.
+    /// Asks whether to change, after a frame that was walked.
     /// What was measured at the former size is of no use then.
     pub(super) fn choose(
         &mut self,
         predictor: &Predictor,
-        arrival_ms: f64,
+        arrivals: &Arrivals,
         budget_ms: f64,
         now: Instant,
     ) -> Option<Change> {
@@ -126,7 +131,11 @@ impl Resolution {
         }
         let is_settled =
             predictor.count() >= KEPT && self.changed.is_none_or(|t| now.duration_since(t) >= HOLD);
-        let work = if is_settled { predictor.p95() } else { predictor.recent() };
+        let (work, arrival_ms) = if is_settled {
+            (predictor.p95(), arrivals.p95_ms())
+        } else {
+            (predictor.recent(), arrivals.recent_ms())
+        };
         let expected = Expected { work: work?, arrival_ms };
         let load = expected.work.inference / self.rungs[self.current].run_ms;
         let fits = |rung: &usize| expected.ms(load, &self.rungs[*rung]) <= budget_ms * MARGIN;

@@ -93,6 +93,9 @@ fn a_step_up_that_fails_is_tried_ever_more_rarely() {
     let tries: Vec<f64> = s.changes.iter().filter(|(_, from, to)| to < from).map(|(at, ..)| *at).collect();
     let waits: Vec<f64> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(waits.len() >= 2 && waits.is_sorted(), "{waits:?}");
+    // Only what is taken back comes within ten seconds of a change.
+    let early = s.changes.windows(2).filter(|pair| pair[1].0 - pair[0].0 < 10_000.0);
+    assert!(early.into_iter().all(|pair| pair[1].2 > pair[1].1), "{:?}", s.changes);
     check_right(&s, 0.95);
 }
 

@@ -78,8 +78,10 @@ fn a_late_result_is_dropped_and_publishing_takes_time_as_well() {
     assert_eq!(b.finish(99.5), Ok(()));
     b.worked(&work(50.0), Instant::now());
     let error = b.finish(99.5).unwrap_err();
-    assert_eq!(error, Late { age_ms: 99.5, budget_ms: 100.0 });
-    assert_eq!(error.to_string(), "result is 99.5 ms old, over the budget of 100 ms: not published");
+    assert_eq!(error, Late { age_ms: 99.5, labels_ms: 1.0, budget_ms: 100.0 });
+    let said =
+        "result is 99.5 ms old and takes 1.0 ms more to publish, over the budget of 100 ms: not published";
+    assert_eq!(error.to_string(), said);
     assert_eq!(b.finish(99.0), Ok(()));
 }
 
@@ -141,6 +143,26 @@ fn the_age_on_arrival_counts() {
     let mut s = street(OverBudget::Flag);
     s.drive(10_000.0, 100.0, 70.0, |_| 50.0);
     assert!(s.results.len() > 90 && s.results.iter().all(|(_, age)| *age > 100.0));
+}
+
+#[test]
+fn what_came_too_late_for_any_network_does_not_make_it_smaller() {
+    let (mut b, now) = (Budget::new(policy(OverBudget::Drop), rungs(&[57.0, 30.0])), Instant::now());
+    let of = |arrival_ms: i64| Birth::new(1_000_000_000, 1_000_000_000 + arrival_ms * 1_000_000);
+    assert!(matches!(b.begin(&of(200), 200.0, now), Err(Refusal::OverAge { .. })));
+    for _ in 0..10 {
+        assert_eq!(b.begin(&of(2), 2.0, now), Ok(()));
+        b.worked(&work(57.0), now);
+        assert_eq!(b.resize(now), None);
+    }
+}
+
+#[test]
+fn a_late_result_still_takes_time_to_publish() {
+    let mut p = Predictor::default();
+    p.add(&work(50.0));
+    p.add(&Work { labels: None, ..work(50.0) });
+    assert_eq!(p.work_ms(), Some(56.0));
 }
 
 #[test]

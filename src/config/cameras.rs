@@ -1,7 +1,7 @@
 //! Several cameras: each has the node's parameters, with its own over them. One camera is a list of one.
 
 use super::settings::choice;
-use super::{ConfigError, ParameterValue, Parameters};
+use super::{ConfigError, Parameters};
 
 /// What a camera may have for itself, as parameter `CAMERA.NAME`.
 pub const OF_A_CAMERA: [&str; 7] = [
@@ -42,12 +42,13 @@ impl Parameters {
     ///
     /// # Errors
     /// A name that cannot be part of a topic, stands twice, or is a parameter's own; a word that is none of the
-    /// choices.
+    /// choices; beside names a topic that none of them has.
     pub fn of_cameras(&self) -> Result<Vec<CameraParameters>, ConfigError> {
         self.sharing()?;
         if self.cameras.is_empty() {
             return Ok(vec![CameraParameters { name: String::new(), parameters: self.clone() }]);
         }
+        self.check_no_topic()?;
         let names = self.cameras.iter().enumerate();
         names
             .map(|(i, name)| -> Result<_, ConfigError> {
@@ -65,6 +66,22 @@ impl Parameters {
         choice("sessions", &self.sessions, &Sharing::ALL)
     }
 
+    /// Cameras with names have topics of their own: the node's would be ignored.
+    fn check_no_topic(&self) -> Result<(), ConfigError> {
+        let default = Self::default();
+        let expected = "of a node with one camera; where cameras are named it is NAME.camera_topic \
+                        (NAME.camera_info_topic)";
+        for (parameter, set, default) in [
+            ("camera_topic", &self.camera_topic, default.camera_topic),
+            ("camera_info_topic", &self.camera_info_topic, default.camera_info_topic),
+        ] {
+            if *set != default {
+                return Err(ConfigError::Value { parameter, got: set.clone(), expected });
+            }
+        }
+        Ok(())
+    }
+
     fn of_camera(&self, name: &str) -> Result<Self, ConfigError> {
         let alone = Self {
             cameras: Vec::new(),
@@ -75,55 +92,6 @@ impl Parameters {
         };
         let own = self.own.get(name).into_iter().flatten();
         alone.with(own.map(|(key, value)| (key.clone(), value.clone())))
-    }
-
-    /// These, but for some of them.
-    ///
-    /// # Errors
-    /// As [`Parameters::from_values`].
-    pub fn with(
-        &self,
-        changes: impl IntoIterator<Item = (String, ParameterValue)>,
-    ) -> Result<Self, ConfigError> {
-        let changes: Vec<(String, ParameterValue)> = changes.into_iter().collect();
-        let named = changes.iter().rev().find_map(|(name, value)| match value {
-            ParameterValue::Strings(cameras) if name == "cameras" => Some(cameras),
-            _ => None,
-        });
-        let named = named.unwrap_or(&self.cameras);
-        let mut values: Vec<(String, ParameterValue)> =
-            self.to_values()?.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        // A camera that is named no longer takes along what it had for itself.
-        for (camera, own) in self.own.iter().filter(|(camera, _)| named.contains(camera)) {
-            values.extend(own.iter().map(|(key, value)| (format!("{camera}.{key}"), value.clone())));
-        }
-        for (name, value) in changes {
-            match values.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, old)) => *old = value,
-                None => values.push((name, value)),
-            }
-        }
-        Self::from_values(values)
-    }
-
-    /// As [`Parameters::to_values`], and what each camera has for itself, set or not, as `CAMERA.NAME`.
-    ///
-    /// # Errors
-    /// As [`Parameters::of_cameras`].
-    pub fn to_all_values(&self) -> Result<Vec<(String, ParameterValue)>, ConfigError> {
-        let own_names = |values: Vec<(&'static str, ParameterValue)>| {
-            values.into_iter().map(|(name, value)| (name.to_owned(), value))
-        };
-        let mut all: Vec<_> = own_names(self.to_values()?).collect();
-        for CameraParameters { name, parameters } in self.of_cameras()? {
-            if name.is_empty() {
-                continue; // the node's are its own
-            }
-            let of_it = own_names(parameters.to_values()?);
-            let of_it = of_it.filter(|(key, _)| OF_A_CAMERA.contains(&key.as_str()));
-            all.extend(of_it.map(|(key, value)| (format!("{name}.{key}"), value)));
-        }
-        Ok(all)
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::ParameterValue;
 
 fn text(v: &str) -> ParameterValue {
     ParameterValue::String(v.into())
@@ -89,4 +90,10 @@ fn what_is_no_camera_is_refused() {
     }
     says(&[("cameras", names(&["a", "b", "a"]))], &["\"a\"", "once"]);
     says(&[("sessions", text("some"))], &["sessions", "shared, each"]);
+    for topic in ["camera_topic", "camera_info_topic"] {
+        says(
+            &[("cameras", names(&["left"])), (topic, text("/x"))],
+            &["parameter", topic, "is /x", "NAME.camera_topic"],
+        );
+    }
 }

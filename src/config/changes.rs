@@ -35,7 +35,13 @@ pub fn when(name: &str) -> When {
     let of_whom = cameras::split(name).map_or(name, |(_, key)| key);
     let group = of_whom.split('.').next().unwrap_or(of_whom);
     match group {
-        "autostart" | "realtime" | "use_sim_time" | "start_type_description_service" => When::AtStart,
+        // A process has one ONNX Runtime and one number of scoring threads.
+        "autostart"
+        | "onnxruntime"
+        | "realtime"
+        | "start_type_description_service"
+        | "threads"
+        | "use_sim_time" => When::AtStart,
         group if AT_ONCE.contains(&group) => When::AtOnce,
         _ => When::Inactive,
     }
@@ -68,7 +74,9 @@ mod tests {
         for name in ["model", "front.camera_topic", "front.mask", "cameras", "providers", "front.nonsense"] {
             assert_eq!(when(name), When::Inactive, "{name}");
         }
-        assert_eq!((when("autostart"), when("realtime.cpus")), (When::AtStart, When::AtStart));
+        for name in ["autostart", "realtime.cpus", "threads", "onnxruntime"] {
+            assert_eq!(when(name), When::AtStart, "{name}");
+        }
         assert!(is_of_the_score("left.threshold_override") && !is_of_the_score("left.mask"));
     }
 }

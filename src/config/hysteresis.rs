@@ -1,8 +1,8 @@
 //! Checked: whether labels are held, and for how long.
 
-use super::settings::value;
+use super::ranges::{whole, within};
 use super::{ConfigError, Parameters};
-use crate::hysteresis::{MOST_FRAMES, Settings};
+use crate::hysteresis::Settings;
 
 impl Parameters {
     /// How labels are held; `None`: not at all, each is what its own score says.
@@ -10,14 +10,8 @@ impl Parameters {
     /// # Errors
     /// A margin or a number of frames that is out of range.
     pub fn hysteresis(&self) -> Result<Option<Settings>, ConfigError> {
-        let (delta, frames) = (self.hysteresis.delta, self.hysteresis.frames);
-        if !(0.0..=1e6).contains(&delta) {
-            return Err(value("hysteresis.delta", delta, "0 (none) to 1000000, in the score's unit"));
-        }
-        let frames = u8::try_from(frames)
-            .ok()
-            .filter(|n| (1..=MOST_FRAMES).contains(n))
-            .ok_or_else(|| value("hysteresis.frames", frames, "1 to 100"))?;
+        let delta = within("hysteresis.delta", self.hysteresis.delta)?;
+        let frames = whole("hysteresis.frames", self.hysteresis.frames)?;
         let settings = Settings { delta: delta as f32, frames };
         Ok((delta > 0.0 || frames > 1).then_some(settings))
     }

@@ -5,21 +5,26 @@
 //! gives [`PipelineSettings`], in which nothing can be wrong any more; [`Parameters::node`] does so for what
 //! only the node reads. Knows nothing of ROS: parameters arrive as names and loose values.
 
+mod by_name;
 mod cameras;
 mod changes;
+mod descriptions;
 mod hysteresis;
 mod node;
 mod parameters;
+mod ranges;
 mod realtime;
 mod settings;
+mod value;
 
 pub use cameras::{CameraParameters, OF_A_CAMERA, Sharing};
 pub use changes::{When, is_of_the_score, when};
+pub use descriptions::DESCRIPTIONS;
 pub use node::{NodeSettings, Transport};
-pub use parameters::{
-    DESCRIPTIONS, DriftWatch, Hold, ImageFaults, ParameterValue, Parameters, Publish, RealTime,
-};
+pub use parameters::{DriftWatch, Hold, ImageFaults, Parameters, Publish, RealTime};
+pub use ranges::range;
 pub use settings::{PipelineSettings, Provider, RuntimeSettings};
+pub use value::ParameterValue;
 
 use crate::frame::Size;
 use crate::score::ScoringError;

@@ -1,5 +1,6 @@
 //! Checked: what is asked of the kernel.
 
+use super::ranges::whole;
 use super::settings::value;
 use super::{ConfigError, Parameters};
 use crate::realtime::{Cpus, Settings};
@@ -22,15 +23,7 @@ impl Parameters {
             let expected = "the number of threads, 1 or more, where realtime.cpus is set: with 0 ONNX Runtime places them";
             return Err(value("threads", self.threads, expected));
         }
-        let priority = match wanted.priority {
-            0 => None,
-            v => Some(
-                i32::try_from(v)
-                    .ok()
-                    .filter(|v| (1..=99).contains(v))
-                    .ok_or_else(|| value("realtime.priority", v, "0 (none) to 99"))?,
-            ),
-        };
+        let priority = Some(whole("realtime.priority", wanted.priority)?).filter(|priority| *priority > 0);
         Ok(Settings { cpus, priority, lock_memory: wanted.lock_memory, required: wanted.required })
     }
 }

@@ -1,5 +1,6 @@
 //! Checked: what is meant, in which nothing can be wrong any more.
 
+use super::ranges::whole;
 use super::{ConfigError, Parameters};
 use crate::frame::Size;
 use crate::model::{Calibration, Model, ScoreHistogram};
@@ -65,6 +66,23 @@ impl Provider {
 const AUTO: &str = "auto";
 
 impl Parameters {
+    /// Checks of the walk's settings what can be checked without a model.
+    ///
+    /// # Errors
+    /// A word that is none of the choices, a text that is no size or no region, a number out of range.
+    pub fn walk(&self) -> Result<(), ConfigError> {
+        let score = self.score()?;
+        if let Err(source) = score.check_temperature(self.temperature as f32) {
+            return Err(ConfigError::Shape(source.to_string()));
+        }
+        self.given_threshold()?;
+        if !matches!(self.input_size.as_str(), "" | AUTO) {
+            parse_size(&self.input_size)?;
+        }
+        self.region()?;
+        self.layout().map(|_| ())
+    }
+
     /// Holds the walk's settings against a model.
     ///
     /// # Errors
@@ -104,11 +122,15 @@ impl Parameters {
         sizes.into_iter().map(|size| self.settings_at(model, &scoring, size)).collect()
     }
 
+    fn score(&self) -> Result<Score, ConfigError> {
+        match Score::from_name(&self.score) {
+            Some(score) => Ok(score),
+            None => choice("score", &self.score, &Score::ALL),
+        }
+    }
+
     fn scoring(&self, model: &Model) -> Result<Scoring, ConfigError> {
-        let score = match Score::from_name(&self.score) {
-            Some(score) => score,
-            None => choice("score", &self.score, &Score::ALL)?,
-        };
+        let score = self.score()?;
         if score.needs_dataset_logits() && model.manifest().outputs.dataset_logits.is_none() {
             return Err(ConfigError::ClosedSet { score: score.name(), model: model.manifest().name.clone() });
         }
@@ -132,7 +154,7 @@ impl Parameters {
             histogram,
             input_size,
             fit,
-            region: if self.region.is_empty() { None } else { Some(parse_region(&self.region)?) },
+            region: self.region()?,
             output_size,
         })
     }
@@ -148,6 +170,20 @@ impl Parameters {
         ))
     }
 
+    /// `None`: the whole image.
+    fn region(&self) -> Result<Option<Rect>, ConfigError> {
+        if self.region.is_empty() { Ok(None) } else { parse_region(&self.region).map(Some) }
+    }
+
+    /// `None`: the calibration's.
+    fn given_threshold(&self) -> Result<Option<f32>, ConfigError> {
+        let given = self.threshold_override;
+        if (given as f32).is_infinite() {
+            return Err(value("threshold_override", given, "a finite number, or NaN for the manifest's"));
+        }
+        Ok((!given.is_nan()).then_some(given as f32))
+    }
+
     /// The threshold, where it comes from, and what its calibration saw.
     fn threshold(
         &self,
@@ -155,12 +191,8 @@ impl Parameters {
         scoring: &Scoring,
         size: Size,
     ) -> Result<(f32, String, Option<ScoreHistogram>), ConfigError> {
-        let given = self.threshold_override;
-        if (given as f32).is_infinite() {
-            return Err(value("threshold_override", given, "a finite number, or NaN for the manifest's"));
-        }
-        if !given.is_nan() {
-            return Ok((given as f32, "threshold_override".into(), None));
+        if let Some(given) = self.given_threshold()? {
+            return Ok((given, "threshold_override".into(), None));
         }
         match model.calibration(scoring, size) {
             Some(c) => {
@@ -194,10 +226,7 @@ impl Parameters {
             let expected = "at least one, each once, cpu last";
             return Err(value("providers", format!("{:?}", self.providers), expected));
         }
-        let threads = usize::try_from(self.threads)
-            .ok()
-            .filter(|t| *t <= 1024)
-            .ok_or_else(|| value("threads", self.threads, "between 0 (all cores) and 1024"))?;
+        let threads = whole("threads", self.threads)?;
         let library = (!self.onnxruntime.is_empty()).then(|| PathBuf::from(&self.onnxruntime));
         Ok(RuntimeSettings { providers, threads, library })
     }

@@ -114,11 +114,11 @@ fn values_that_cannot_be_are_refused_with_what_could() {
     says(node(|p| p.latency_budget_ms = f64::NAN), &["latency_budget_ms", "NaN"]);
     says(node(|p| p.over_budget = "late".into()), &["over_budget", "late", "drop, flag"]);
     says(node(|p| p.bad_stamps = "now".into()), &["bad_stamps", "now", "arrival, drop"]);
-    let unseen = |p: &mut Parameters| (p.over_budget, p.publish.frame_status) = ("flag".into(), false);
-    says(node(unseen), &["over_budget", "flag", "publish.frame_status"]);
+    let unseen = |p: &mut Parameters| (p.latency_budget_ms, p.publish.frame_status) = (50.0, false);
+    says(node(unseen), &["publish.frame_status is false", "latency_budget_ms"]);
     says(node(|p| p.on_fault = "panic".into()), &["on_fault", "panic", "silent, all_unknown"]);
     says(node(|p| p.on_stuck = "wait".into()), &["on_stuck", "wait", "exit, all_unknown"]);
-    says(node(|p| p.stuck_after_s = 0.0), &["stuck_after_s", "0.1 to 3600"]);
+    says(node(|p| p.stuck_after_s = 0.0), &["stuck_after_s", "0.5 to 3600"]);
     says(node(|p| p.stale_after_s = 0.0), &["stale_after_s"]);
     says(node(|p| p.image.frozen_after_s = -1.0), &["image.frozen_after_s", "-1", "0 (never)"]);
     says(node(|p| p.image.black_share = 1.5), &["image.black_share", "1.5"]);
@@ -131,6 +131,23 @@ fn values_that_cannot_be_are_refused_with_what_could() {
     says(runtime(|p| p.providers = vec!["cpu".into(), "cuda".into()]), &["providers", "cpu last"]);
     says(walk(|p| p.threshold_override = 1e300), &["threshold_override", "finite"]);
     says(runtime(|p| p.threads = -1), &["threads", "-1"]);
+}
+
+#[test]
+fn what_needs_no_model_is_refused_without_one() {
+    let says = |edit: fn(&mut Parameters), parts: &[&str]| {
+        let error = parameters(edit).walk().unwrap_err().to_string();
+        assert!(parts.iter().all(|p| error.contains(p)), "{error}");
+    };
+    says(|p| p.score = "hybird".into(), &["score", "hybird", "max-logit"]);
+    says(|p| p.fit = "squash".into(), &["fit", "squash", "letterbox"]);
+    says(|p| p.temperature = -1.0, &["temperature is -1", "0.001 to 1000"]);
+    says(|p| p.threshold_override = f64::INFINITY, &["threshold_override", "inf"]);
+    says(|p| p.input_size = "big".into(), &["input_size", "big", "480x360"]);
+    says(|p| p.region = "abc".into(), &["region", "abc"]);
+    for good in ["", "auto", "480x360"] {
+        parameters(|p| p.input_size = good.into()).walk().unwrap();
+    }
 }
 
 #[test]

@@ -20,10 +20,13 @@ const BRIGHT: u8 = 250;
 /// Variance below which a block has no texture: two levels of deviation, less than a sensor's noise on a street.
 const TEXTURE: f64 = 4.0;
 
+/// What counts at most between two pictures that are the same: for longer no one looked.
+const LONGEST_GAP: Duration = Duration::from_secs(1);
+
 /// Samples that a block needs to be judged.
 const ENOUGH: u64 = 4;
 
-/// From when on a picture is at fault; `None`: never.
+/// From when on a picture is at fault, shares from 0 to 1; `None`: never.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// The very same picture for longer than this.
@@ -41,11 +44,11 @@ pub struct Limits {
 pub struct Findings {
     /// For how long it has been the same.
     pub unchanged: Duration,
-    /// Of the samples.
+    /// Of the samples, 0 to 1.
     pub dark_share: f64,
-    /// Of the samples.
+    /// Of the samples, 0 to 1.
     pub bright_share: f64,
-    /// Of the blocks, those without texture.
+    /// Of the blocks, those without texture, 0 to 1.
     pub flat_share: f64,
 }
 
@@ -73,8 +76,17 @@ impl Findings {
 /// Looks at a camera's pictures, one after the other.
 #[derive(Debug, Default)]
 pub struct Watch {
-    /// Of the last picture's samples, and when the first with it came.
-    last: Option<(u64, Instant)>,
+    last: Option<Last>,
+}
+
+/// The last picture.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// Of its samples.
+    hash: u64,
+    at: Instant,
+    /// For how long it had been the same.
+    unchanged: Duration,
 }
 
 /// Of a block's samples.
@@ -145,13 +157,12 @@ impl Watch {
     }
 
     fn unchanged(&mut self, hash: u64, now: Instant) -> Duration {
-        match self.last {
-            Some((last, since)) if last == hash => now.duration_since(since),
-            _ => {
-                self.last = Some((hash, now));
-                Duration::ZERO
-            }
-        }
+        let unchanged = match self.last {
+            Some(last) if last.hash == hash => last.unchanged + now.duration_since(last.at).min(LONGEST_GAP),
+            _ => Duration::ZERO,
+        };
+        self.last = Some(Last { hash, at: now, unchanged });
+        unchanged
     }
 }
 

@@ -3,7 +3,8 @@
 //! Each is a wish, and what became of it is a report: the system may refuse, and then the node says what it refused,
 //! why, and what to do about it, and goes on as without it. Only where the user says that the wishes are required do
 //! they keep it from starting. Threads that the inference thread starts, the network's and those that score, inherit
-//! its CPUs and its priority: so both are asked for before the model is loaded.
+//! its CPUs and its priority: so both are asked for before sessions are made. So does the thread that makes sessions
+//! anew after a fault: with a priority on a single CPU, frames wait for it.
 //!
 //! Pure but for `system`, which asks the kernel. Deliberately does not know: ROS, models.
 

@@ -1,12 +1,13 @@
 //! One image of one camera: walked at the input size that fits its budget, and published; or a reason why not.
 
-use super::camera::Arrived;
+use super::arrived::Arrived;
 use super::clock::Clock;
 use super::convert;
 use super::frame_status;
 use super::health::{Published, Ready, Times, Unpublished};
+use super::labelled::Labelled;
 use super::lock;
-use super::outputs::{Labelled, Outputs};
+use super::outputs::Outputs;
 use super::safe::{Meaning, SafeState};
 use super::station::Station;
 use crate::assemble::Assembly;
@@ -36,6 +37,8 @@ pub(super) struct View {
     settings: NodeSettings,
     /// Of the settings.
     version: u64,
+    /// Of the scores.
+    rescored: u64,
     picture: Watch,
     /// `None` where there is no histogram to hold the scores against, or no one wants that.
     drift: Option<Drift>,
@@ -59,6 +62,7 @@ impl Eye {
             budget: Budget::new(tuned.settings.budget, rungs.to_vec()),
             settings: tuned.settings.clone(),
             version: tuned.version,
+            rescored: tuned.rescored,
             picture: Watch::default(),
             drift: None,
             hysteresis: tuned.settings.hysteresis.map(Hysteresis::new),
@@ -74,20 +78,28 @@ impl Eye {
 
     /// Takes up what was set since the last frame.
     pub(super) fn heed(&self, view: &mut View, sessions: &mut Sessions) {
-        {
+        let (is_rescored, is_rewatched) = {
             let tuned = lock(&self.station.tuned);
             if tuned.version == view.version {
                 return;
             }
-            view.version = tuned.version;
-            if view.settings.hysteresis != tuned.settings.hysteresis {
+            let is_rescored = tuned.rescored != view.rescored;
+            let is_rewatched = tuned.settings.drift != view.settings.drift;
+            // What was unknown by one score is not held by another's.
+            if is_rescored || view.settings.hysteresis != tuned.settings.hysteresis {
                 view.hysteresis = tuned.settings.hysteresis.map(Hysteresis::new);
             }
+            (view.version, view.rescored) = (tuned.version, tuned.rescored);
             view.settings.clone_from(&tuned.settings);
-        }
+            (is_rescored, is_rewatched)
+        };
         view.budget.change(view.settings.budget);
-        self.retune(sessions);
-        self.announce(view, sessions, None);
+        if is_rescored {
+            self.retune(sessions);
+        }
+        if is_rescored || is_rewatched {
+            self.announce(view, sessions, None);
+        }
     }
 
     /// Sets scores and thresholds in all sessions, where they are others than these were made with.
@@ -149,6 +161,7 @@ impl Eye {
         }
         let result = walked.unwrap_or_else(|reason| Err(Unpublished::Failed(reason)));
         if let Err(Unpublished::Failed(reason)) = &result
+            && !self.is_given_up(view)
             && view.settings.fault.on_fault == OnFault::AllUnknown
         {
             self.safe.publish(&arrived.picture, &birth, reason);
@@ -172,18 +185,15 @@ impl Eye {
         lock(&self.station.health).shows(image.width, image.height, &image.encoding);
         let frame = convert::frame(&image).map_err(|e| Unpublished::Rejected(e.to_string()))?;
         let found = view.picture.look(&frame, pipeline.settings().region, pipeline.mask(), last);
-        lock(&self.station.health).looked(found);
+        lock(&self.station.health).looked(last, found);
 
         let past = view.hysteresis.as_mut().map(|hysteresis| (hysteresis, birth.ns()));
         pipeline.step_after(&frame, past, &mut |stage| work.set(stage, lap_ms(&mut last)))?;
-        {
-            let health = lock(&self.station.health);
-            if view.settings.fault.on_stuck == OnStuck::AllUnknown && health.is_stuck() {
-                return Err(Unpublished::GivenUp);
-            }
-            if !health.is_enabled() {
-                return Err(Unpublished::Inactive);
-            }
+        if self.is_given_up(view) {
+            return Err(Unpublished::GivenUp);
+        }
+        if !lock(&self.station.health).is_enabled() {
+            return Err(Unpublished::Inactive);
         }
         let age = age_ms(clock, birth)?;
         if let Err(late) = view.budget.finish(age) {
@@ -222,6 +232,11 @@ impl Eye {
             psi,
             no_camera_info: camera_info.err(),
         })
+    }
+
+    /// Whether younger images were answered meanwhile: nothing is published of this one any more.
+    fn is_given_up(&self, view: &View) -> bool {
+        view.settings.fault.on_stuck == OnStuck::AllUnknown && lock(&self.station.health).is_stuck()
     }
 
     /// Says once of a stamp that does not tell an age that it does not.

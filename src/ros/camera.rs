@@ -1,38 +1,18 @@
-//! The camera's side: every image goes straight into its slot, with the time it came; the newest camera info
-//! lies beside it. The streams' own queues would keep the oldest.
+//! The camera's side: every image goes straight into its slot, with the time it came. The stream's own queue would
+//! keep the oldest.
 
+use super::arrived::Arrived;
 use super::clock::Clock;
-use super::convert;
 use super::lock;
 use super::picture::Picture;
 use super::safe::SafeState;
 use super::service::Task;
 use super::station::Station;
-use crate::budget::stamps::Birth;
 use crate::config::Transport;
 use futures::StreamExt;
-use r2r::sensor_msgs::msg::{CameraInfo, CompressedImage, Image};
+use r2r::sensor_msgs::msg::{CompressedImage, Image};
 use r2r::{Node, QosProfile};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
-
-/// How the camera is subscribed to, in words for diagnostics.
-pub(super) const QOS: &str = "best effort, volatile, keep last 5";
-
-/// An image, and when it came.
-pub(super) struct Arrived {
-    pub(super) picture: Picture,
-    /// By the node's clock; `None` where that did not tell the time.
-    pub(super) at_ns: Option<i64>,
-}
-
-impl Arrived {
-    /// When the image came to be; `None` where the clock did not tell when it came.
-    pub(super) fn birth(&self) -> Option<Birth> {
-        let stamp_ns = convert::stamp_ns(self.picture.header());
-        self.at_ns.map(|at_ns| Birth::new(stamp_ns, at_ns))
-    }
-}
 
 /// What it takes to take up a camera.
 #[derive(Clone)]
@@ -46,10 +26,11 @@ pub(super) struct Subscription {
 impl Subscription {
     /// Subscribes to images; the task takes them out of the middleware until it is dropped.
     pub(super) fn subscribe(self, node: &mut Node) -> r2r::Result<Task> {
-        let (source, qos) = (self.station.source.clone(), QosProfile::sensor_data());
+        // The middleware remaps it: what it is after that must not be remapped again.
+        let (topic, qos) = (self.station.asked.clone(), QosProfile::sensor_data());
         match self.station.transport {
             Transport::Raw => {
-                let mut images = node.subscribe::<Image>(&source, qos)?;
+                let mut images = node.subscribe::<Image>(&topic, qos)?;
                 Ok(Box::pin(async move {
                     while let Some(image) = images.next().await {
                         self.arrived(Picture::Raw(image));
@@ -57,7 +38,7 @@ impl Subscription {
                 }))
             }
             Transport::Compressed => {
-                let mut images = node.subscribe::<CompressedImage>(&source, qos)?;
+                let mut images = node.subscribe::<CompressedImage>(&topic, qos)?;
                 Ok(Box::pin(async move {
                     while let Some(image) = images.next().await {
                         self.arrived(Picture::Compressed(image));
@@ -81,24 +62,4 @@ impl Subscription {
             _ => slots.put(*place, arrived, Instant::now()),
         }
     }
-}
-
-/// The newest camera info and where it comes from; written by its subscription.
-#[derive(Clone)]
-pub(super) struct LatestInfo {
-    pub(super) topic: String,
-    pub(super) newest: Arc<Mutex<Option<CameraInfo>>>,
-}
-
-/// Subscribes to camera infos; the task keeps the newest at hand for good.
-pub(super) fn subscribe_info(node: &mut Node, topic: String) -> r2r::Result<(LatestInfo, Task)> {
-    let mut infos = node.subscribe::<CameraInfo>(&topic, QosProfile::sensor_data())?;
-    let newest = Arc::new(Mutex::new(None));
-    let info = LatestInfo { topic, newest: Arc::clone(&newest) };
-    let drain: Task = Box::pin(async move {
-        while let Some(info) = infos.next().await {
-            *lock(&newest) = Some(info);
-        }
-    });
-    Ok((info, drain))
 }

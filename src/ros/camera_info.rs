@@ -1,8 +1,33 @@
-//! The camera's calibration for an output that is not the camera's size.
+//! The camera's calibration: the newest at hand, and made for an output that is not the camera's size.
 
+use super::lock;
+use super::service::Task;
 use crate::frame::Size;
 use crate::preprocess::geometry::Geometry;
+use futures::StreamExt;
 use r2r::sensor_msgs::msg::{CameraInfo, RegionOfInterest};
+use r2r::{Node, QosProfile};
+use std::sync::{Arc, Mutex};
+
+/// The newest camera info and where it comes from; written by its subscription.
+#[derive(Clone)]
+pub(super) struct LatestInfo {
+    pub(super) topic: String,
+    pub(super) newest: Arc<Mutex<Option<CameraInfo>>>,
+}
+
+/// Subscribes to camera infos; the task keeps the newest at hand for good. `asked` is the topic before remapping.
+pub(super) fn subscribe(node: &mut Node, asked: &str, topic: String) -> r2r::Result<(LatestInfo, Task)> {
+    let mut infos = node.subscribe::<CameraInfo>(asked, QosProfile::sensor_data())?;
+    let newest = Arc::new(Mutex::new(None));
+    let info = LatestInfo { topic, newest: Arc::clone(&newest) };
+    let drain: Task = Box::pin(async move {
+        while let Some(info) = infos.next().await {
+            *lock(&newest) = Some(info);
+        }
+    });
+    Ok((info, drain))
+}
 
 /// The camera info of the network-size output: focal lengths and centres follow the sensor's window and
 /// binning onto the image, then the source rectangle onto the target. Distortion is in normalised

@@ -1,7 +1,7 @@
 //! What `~/frame_status` says of one result.
 
 use super::health::{Level, Status, Times, value};
-use super::outputs::Labelled;
+use super::labelled::Labelled;
 use crate::assemble::Identity;
 use crate::budget::stamps::Stamp;
 

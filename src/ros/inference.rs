@@ -3,7 +3,7 @@
 //! turn.
 
 use super::answer::{Eye, View};
-use super::camera::Arrived;
+use super::arrived::Arrived;
 use super::clock::Clock;
 use super::health::{Health, Unpublished};
 use super::hygiene;
@@ -69,20 +69,21 @@ impl Inference {
             lock(&eye.station.health).granted(granted.clone());
         }
         *lock(&self.model) = Some(loaded.check);
-        let mut complaints = Throttle::default();
+        let mut complaints: Vec<Complaints> = self.eyes.iter().map(|_| Complaints::default()).collect();
         let _ = warm.send(()); // who is not there any more is leaving
         while let Some((place, arrived)) = self.slots.take(|waiting| turn(waiting, &views, &self.clock)) {
+            // Dropping sessions is work as well: a lost device may not come back from it.
+            self.each_health(Health::work_began);
             if let Some(event) = sessions.tend(Instant::now()) {
                 self.tell(&event, &mut sessions, &mut views);
             }
-            self.each_health(Health::work_began);
             if let (Some(eye), Some(view)) = (self.eyes.get_mut(place), views.get_mut(place)) {
                 eye.heed(view, &mut sessions);
                 let answered = eye.answer(&arrived, view, &mut sessions, &self.clock);
                 match answered {
                     Ok(published) => lock(&eye.station.health).published(Instant::now(), &published),
                     Err(unpublished) => {
-                        complain(&unpublished, &mut complaints);
+                        complaints[place].speak(&unpublished, &eye.of_whom());
                         lock(&eye.station.health).unpublished(&unpublished);
                     }
                 }
@@ -128,7 +129,7 @@ fn turn(waiting: &Waiting<'_, Arrived>, views: &[View], clock: &Clock) -> Option
         (Some(birth), Ok(now_ns)) => birth.age_ms(now_ns),
         _ => 0.0, // no one knows: it is told when it is taken
     };
-    views.get(waiting.slot).map(|view| Turn::new(&view.budget, age_ms, waiting.since))
+    views.get(waiting.slot).map(|view| Turn::new(&view.budget, age_ms, waiting.since, Instant::now()))
 }
 
 /// Runs the bare network a few times: what it takes at one size beside another.
@@ -144,18 +145,31 @@ fn warm_up(assembly: &mut Assembly) -> Result<Rung, AssembleError> {
     Ok(Rung { size, run_ms })
 }
 
-/// Once a period, whatever it is.
-fn complain(of: &Unpublished, complaints: &mut Throttle) {
-    if matches!(of, Unpublished::NotBegun(Refusal::Stamp(_))) {
-        return; // said once
-    }
-    let Some(held) = complaints.speak(Instant::now()) else { return };
-    match of {
-        Unpublished::Failed(_) | Unpublished::NoTime(_) => tracing::error!(held, "{of}"),
-        Unpublished::Rejected(_)
-        | Unpublished::GivenUp
-        | Unpublished::Inactive
-        | Unpublished::NotBegun(_)
-        | Unpublished::Late(_) => tracing::warn!(held, "{of}"),
+/// Of one camera: once a period each, so that errors are not held back by what is said of every frame.
+#[derive(Default)]
+struct Complaints {
+    errors: Throttle,
+    warnings: Throttle,
+}
+
+impl Complaints {
+    fn speak(&mut self, of: &Unpublished, of_whom: &str) {
+        match of {
+            Unpublished::NotBegun(Refusal::Stamp(_)) => (), // said once
+            Unpublished::Failed(_) | Unpublished::NoTime(_) => {
+                if let Some(held) = self.errors.speak(Instant::now()) {
+                    tracing::error!(held, "{of}{of_whom}");
+                }
+            }
+            Unpublished::Rejected(_)
+            | Unpublished::GivenUp
+            | Unpublished::Inactive
+            | Unpublished::NotBegun(_)
+            | Unpublished::Late(_) => {
+                if let Some(held) = self.warnings.speak(Instant::now()) {
+                    tracing::warn!(held, "{of}{of_whom}");
+                }
+            }
+        }
     }
 }

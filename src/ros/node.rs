@@ -3,79 +3,30 @@
 use super::arguments::{Arguments, Names, UsageError};
 use super::clock::Clock;
 use super::diagnostics;
-use super::health::Publishers;
+use super::error::{NodeError, exit_code, ros, system};
 use super::lifecycle::{self, Events};
 use super::lock;
 use super::logging;
+use super::overrides;
 use super::parameter_services;
-use super::parameters;
 use super::registry::{Kept, Registry};
-use super::station::{Naming, Roster, Station, stations};
-use super::supervisor::{Job, Load, Supervisor};
+use super::spin::{JOBS, Jobs, MIDDLEWARE, spin};
+use super::station::{Naming, Roster, stations};
+use super::supervisor::{Load, Supervisor};
 use super::watchdog;
+use super::worker::Worker;
 use crate::assemble::{AssembleError, Loaded};
-use crate::config::{ConfigError, Parameters, Transport};
+use crate::config::Parameters;
 use r2r::{Context, Node, QosProfile};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-
-/// What may wait for the middleware's thread: changes of state come one after the other, parameters one a call.
-const JOBS: usize = 16;
 
 /// How long a frame, or a model that is being loaded, is waited for at the end.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
-
-/// Why the node did not start or had to stop.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// The command line.
-    #[error(transparent)]
-    Usage(#[from] UsageError),
-    /// The parameters.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// Model, runtime or mask.
-    #[error(transparent)]
-    Assemble(#[from] AssembleError),
-    /// The middleware.
-    #[error("ROS 2 says {error} while {doing}")]
-    Ros {
-        /// What was being done.
-        doing: String,
-        /// rcl's word.
-        error: r2r::Error,
-    },
-    /// Threads, signals.
-    #[error("{doing}: {error}")]
-    System {
-        /// What was being done.
-        doing: &'static str,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// A part that must not end did.
-    #[error("{0} ended by itself: this is a defect of the program, see its message above")]
-    Died(&'static str),
-    /// The end was not waited for any longer.
-    #[error("{0}: left without waiting for {1}")]
-    Unfinished(&'static str, &'static str),
-}
-
-pub(super) fn ros(doing: impl Into<String>) -> impl FnOnce(r2r::Error) -> NodeError {
-    let doing = doing.into();
-    move |error| NodeError::Ros { doing, error }
-}
-
-fn system(doing: &'static str) -> impl FnOnce(std::io::Error) -> NodeError {
-    move |error| NodeError::System { doing, error }
-}
 
 /// A program's main: runs the node around what `load` makes of the cameras' parameters.
 ///
@@ -94,11 +45,6 @@ where
     result.unwrap_or_else(|error| exit_code(&error))
 }
 
-fn exit_code(error: &NodeError) -> ExitCode {
-    let usage = matches!(error, NodeError::Usage(_) | NodeError::Config(_) | NodeError::Assemble(_));
-    ExitCode::from(if usage { 2 } else { 1 })
-}
-
 /// Errors are those of the start; what ends a running node is said while it can still be heard, and comes
 /// back as its exit code.
 fn run(load: Load) -> Result<ExitCode, NodeError> {
@@ -110,13 +56,13 @@ fn run(load: Load) -> Result<ExitCode, NodeError> {
         Names::new(node.fully_qualified_name().map_err(ros(doing))?, node.namespace().map_err(ros(doing))?);
     let naming = Naming { arguments: Arc::new(arguments), names };
     let (parameters, uses_sim_time) = {
-        let overrides = lock(&node.params);
-        (parameters::read(&overrides, &naming.arguments)?, parameters::use_sim_time(&overrides))
+        let all = lock(&node.params);
+        (overrides::read(&all, &naming.arguments)?, overrides::use_sim_time(&all))
     };
     let autostart = parameters.autostart;
     parameters.runtime()?;
     for camera in parameters.of_cameras()? {
-        camera.parameters.layout()?;
+        camera.parameters.walk()?;
     }
     let roster: Roster = Arc::new(Mutex::new(stations(&parameters, &naming)?));
     if uses_sim_time {
@@ -134,7 +80,7 @@ fn run(load: Load) -> Result<ExitCode, NodeError> {
     let mut tasks = JoinSet::new();
 
     let clock = Clock::new(node.get_ros_clock());
-    let (jobs, waiting) = std::sync::mpsc::sync_channel(JOBS);
+    let (jobs, waiting) = Jobs::new(JOBS);
     let registry = Arc::new(Registry {
         machine: Arc::default(),
         model: Arc::default(),
@@ -189,7 +135,7 @@ fn run(load: Load) -> Result<ExitCode, NodeError> {
                 Ok(())
             }
             ended = supervisor.live(&mut wishes, autostart) => ended,
-            () = spin.ended() => Err(NodeError::Died("the middleware's thread")),
+            () = spin.ended() => Err(NodeError::Died(MIDDLEWARE)),
             _ = tasks.join_next() => Err(NodeError::Died("a control task")),
         }
     });
@@ -253,71 +199,4 @@ impl Signals {
             _ = self.1.recv() => (),
         }
     }
-}
-
-/// A named thread whose end can be waited for beside other things.
-pub(super) struct Worker<T> {
-    thread: JoinHandle<T>,
-    ended: oneshot::Receiver<()>,
-    has_ended: bool,
-}
-
-impl<T: Send + 'static> Worker<T> {
-    pub(super) fn start(
-        name: &'static str,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<Self, NodeError> {
-        let (held, ended) = oneshot::channel::<()>();
-        let work = move || {
-            let _held = held; // dropped at the end, also at one by panic
-            work()
-        };
-        let thread = std::thread::Builder::new().name(name.into()).spawn(work).map_err(system(name))?;
-        Ok(Self { thread, ended, has_ended: false })
-    }
-
-    pub(super) async fn ended(&mut self) {
-        if !self.has_ended {
-            let _ = (&mut self.ended).await;
-            self.has_ended = true;
-        }
-    }
-
-    /// What the work gave; `None` after a panic.
-    pub(super) fn join(self) -> Option<T> {
-        self.thread.join().ok()
-    }
-}
-
-/// The middleware's loop: wakes on every message, does what others want done with the node, counts the cameras'
-/// publishers and the nodes of this one's name, by its `own` topic, once a second.
-fn spin(node: &mut Node, jobs: &Receiver<Job>, roster: &Roster, own: &str, stop: &AtomicBool) {
-    let mut counted: Option<Instant> = None;
-    while !stop.load(Ordering::Relaxed) {
-        node.spin_once(Duration::from_millis(50));
-        for job in jobs.try_iter() {
-            job(node);
-        }
-        if counted.is_none_or(|t| t.elapsed() > Duration::from_secs(1)) {
-            let stations = lock(roster).clone();
-            let of_our_name = node.get_publishers_info_by_topic(own, false).map_or(0, |all| all.len());
-            for station in &stations {
-                count_publishers(node, station);
-                lock(&station.health).namesakes(of_our_name.saturating_sub(1));
-            }
-            counted = Some(Instant::now());
-        }
-    }
-}
-
-fn count_publishers(node: &Node, station: &Station) {
-    let wanted = match station.transport {
-        Transport::Raw => "sensor_msgs/msg/Image",
-        Transport::Compressed => "sensor_msgs/msg/CompressedImage",
-    };
-    let all = node.get_publishers_info_by_topic(&station.source, false).unwrap_or_default();
-    lock(&station.health).publishers(Publishers {
-        images: all.iter().filter(|p| p.topic_type == wanted).count(),
-        other_type: all.into_iter().map(|p| p.topic_type).find(|kind| kind != wanted),
-    });
 }

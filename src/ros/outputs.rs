@@ -1,35 +1,21 @@
 //! One camera's publishers. Each picture and map is computed only while someone subscribes, labels first.
 
-use super::camera::LatestInfo;
-use super::camera_info;
+use super::camera_info::{self, LatestInfo};
 use super::clock::Clock;
 use super::diagnostics;
 use super::health::{Status, Times};
+use super::labelled::Labelled;
 use super::lock;
 use super::output::{Optional, Output, copy_header};
 use super::safe::SafeState;
 use super::station::Station;
-use crate::config::PipelineSettings;
-use crate::frame::Frame;
 use crate::images;
 use crate::labels::Taxonomy;
-use crate::pipeline::Segmentation;
-use crate::preprocess::geometry::Geometry;
 use crate::render::{self, Order};
 use r2r::sensor_msgs::msg::{CameraInfo, Image};
-use r2r::std_msgs::msg::{Float32, Header, Int32};
+use r2r::std_msgs::msg::{Float32, Int32};
 use r2r::{Node, PublisherUntyped, QosProfile};
 use std::sync::{Arc, Mutex};
-
-/// A frame with its result: all that any output is made from.
-pub(super) struct Labelled<'a> {
-    pub(super) header: &'a Header,
-    pub(super) frame: Frame<'a>,
-    pub(super) segmentation: &'a Segmentation,
-    pub(super) geometry: &'a Geometry,
-    pub(super) settings: &'a PipelineSettings,
-    pub(super) taxonomy: &'a Taxonomy,
-}
 
 /// What is published of one camera and what it takes to make it.
 pub(super) struct Outputs {

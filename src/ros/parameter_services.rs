@@ -2,9 +2,9 @@
 //! `/parameter_events`.
 
 use super::clock::Clock;
-use super::registry::{Registry, Wanted};
+use super::registry::{Listed, Registry, Wanted, value_of};
 use super::service::{Task, serve};
-use crate::config::{DESCRIPTIONS, ParameterValue, When, when};
+use crate::config::{DESCRIPTIONS, ParameterValue, When, range, when};
 use r2r::rcl_interfaces::msg;
 use r2r::rcl_interfaces::srv::{
     DescribeParameters, GetParameterTypes, GetParameters, ListParameters, SetParameters,
@@ -85,6 +85,7 @@ impl Setter {
     fn set(&self, parameters: &[msg::Parameter]) -> msg::SetParametersResult {
         let wanted: Vec<Wanted> =
             parameters.iter().map(|p| (p.name.clone(), from_message(&p.value))).collect();
+        let before = self.registry.values();
         match self.registry.set(&wanted) {
             Ok(()) => {
                 for parameter in &wanted {
@@ -92,7 +93,7 @@ impl Setter {
                         tracing::info!("parameter {name} was set: {value}");
                     }
                 }
-                self.tell(parameters);
+                self.tell(&wanted, &before);
                 msg::SetParametersResult { successful: true, reason: String::new() }
             }
             Err(reason) => {
@@ -102,17 +103,35 @@ impl Setter {
         }
     }
 
-    fn tell(&self, changed: &[msg::Parameter]) {
-        let event = msg::ParameterEvent {
-            stamp: self.clock.header().stamp,
-            node: self.name.clone(),
-            changed_parameters: changed.to_vec(),
-            ..msg::ParameterEvent::default()
-        };
+    /// Tells what is in force now and was not `before`, and what was set to what it was.
+    fn tell(&self, wanted: &[Wanted], before: &Listed) {
+        let after = self.registry.values();
+        let mut event = event(wanted, before, &after);
+        (event.stamp, event.node) = (self.clock.header().stamp, self.name.clone());
         if let Err(error) = self.publisher.publish(&event) {
             tracing::error!("/parameter_events was not published: {error}");
         }
     }
+}
+
+/// What became of parameters by a change: a camera that is named brings its own along, and one of the node's may
+/// be several cameras'.
+fn event(wanted: &[Wanted], before: &Listed, after: &Listed) -> msg::ParameterEvent {
+    let mut event = msg::ParameterEvent::default();
+    for (name, value) in after {
+        let told = match value_of(before, name) {
+            None => &mut event.new_parameters,
+            Some(was) if !was.is_same(value) || wanted.iter().any(|(n, _)| n == name) => {
+                &mut event.changed_parameters
+            }
+            Some(_) => continue,
+        };
+        told.push(msg::Parameter { name: name.clone(), value: to_message(value.clone()) });
+    }
+    let gone = before.iter().filter(|(name, _)| value_of(after, name).is_none());
+    let gone = gone.map(|(name, _)| msg::Parameter { name: name.clone(), ..msg::Parameter::default() });
+    event.deleted_parameters = gone.collect();
+    event
 }
 
 /// The values of these, of type not set where there are none.
@@ -132,10 +151,26 @@ fn descriptor(name: &str, type_: u8) -> msg::ParameterDescriptor {
         }
         (None, None) => ("take the time from /clock".to_owned(), constraints(name)),
     };
+    let (mut floating_point_range, mut integer_range) = (Vec::new(), Vec::new());
+    if let Some((from_value, to_value)) = range(name) {
+        match type_ {
+            kind::DOUBLE => {
+                floating_point_range.push(msg::FloatingPointRange { from_value, to_value, step: 0.0 });
+            }
+            kind::INTEGER => integer_range.push(msg::IntegerRange {
+                from_value: from_value as i64,
+                to_value: to_value as i64,
+                step: 1,
+            }),
+            _ => (),
+        }
+    }
     msg::ParameterDescriptor {
         name: name.to_owned(),
         type_,
         description,
+        floating_point_range,
+        integer_range,
         additional_constraints: constraints.to_owned(),
         read_only: when(name) == When::AtStart && type_ != 0,
         ..msg::ParameterDescriptor::default()
@@ -180,6 +215,10 @@ mod kind {
     pub(super) const INTEGER: u8 = 2;
     pub(super) const DOUBLE: u8 = 3;
     pub(super) const STRING: u8 = 4;
+    pub(super) const BYTE_ARRAY: u8 = 5;
+    pub(super) const BOOL_ARRAY: u8 = 6;
+    pub(super) const INTEGER_ARRAY: u8 = 7;
+    pub(super) const DOUBLE_ARRAY: u8 = 8;
     pub(super) const STRING_ARRAY: u8 = 9;
 }
 
@@ -191,6 +230,11 @@ fn from_message(value: &msg::ParameterValue) -> Option<ParameterValue> {
         kind::DOUBLE => ParameterValue::Double(value.double_value),
         kind::STRING => ParameterValue::String(value.string_value.clone()),
         kind::STRING_ARRAY => ParameterValue::Strings(value.string_array_value.clone()),
+        // A list of nothing has no type: `ros2 param set` calls it one of bytes, of bools or whatever it finds first.
+        kind::BYTE_ARRAY if value.byte_array_value.is_empty() => ParameterValue::Strings(Vec::new()),
+        kind::BOOL_ARRAY if value.bool_array_value.is_empty() => ParameterValue::Strings(Vec::new()),
+        kind::INTEGER_ARRAY if value.integer_array_value.is_empty() => ParameterValue::Strings(Vec::new()),
+        kind::DOUBLE_ARRAY if value.double_array_value.is_empty() => ParameterValue::Strings(Vec::new()),
         _ => return None,
     })
 }
@@ -224,7 +268,31 @@ mod tests {
             assert_eq!(from_message(&to_message(value.clone())), Some(value));
         }
         assert_eq!(from_message(&msg::ParameterValue::default()), None);
-        assert_eq!(from_message(&msg::ParameterValue { type_: 7, ..Default::default() }), None);
+        let integers = |v: &[i64]| msg::ParameterValue {
+            type_: kind::INTEGER_ARRAY,
+            integer_array_value: v.to_vec(),
+            ..Default::default()
+        };
+        assert_eq!(from_message(&integers(&[1])), None);
+        assert_eq!(from_message(&integers(&[])), Some(ParameterValue::Strings(vec![])));
+        let bools = msg::ParameterValue { type_: kind::BOOL_ARRAY, ..Default::default() };
+        assert_eq!(from_message(&bools), Some(ParameterValue::Strings(vec![])));
+    }
+
+    #[test]
+    fn an_event_tells_what_came_what_changed_and_what_went() {
+        let listed = |values: &[(&str, f64)]| -> Listed {
+            values.iter().map(|(n, v)| ((*n).to_owned(), ParameterValue::Double(*v))).collect()
+        };
+        let before = listed(&[("a", 1.0), ("b", f64::NAN), ("c", 1.0), ("front.a", 1.0)]);
+        let after = listed(&[("a", 2.0), ("b", f64::NAN), ("c", 1.0), ("left.a", 2.0)]);
+        let wanted = [("c".to_owned(), Some(ParameterValue::Integer(1)))];
+        let event = event(&wanted, &before, &after);
+        let names = |all: &[msg::Parameter]| all.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&event.new_parameters), ["left.a"]);
+        assert_eq!(names(&event.changed_parameters), ["a", "c"]);
+        assert_eq!(names(&event.deleted_parameters), ["front.a"]);
+        assert_eq!(event.changed_parameters[1].value.type_, kind::DOUBLE, "as it is in force");
     }
 
     #[test]
@@ -251,5 +319,10 @@ mod tests {
         assert!(of("front.mask").description.starts_with("camera front: PNG"));
         assert!(of("autostart").read_only && of("use_sim_time").read_only);
         assert_eq!(descriptor("nonsense", 0).description, "");
+        let budget = descriptor("front.latency_budget_ms", kind::DOUBLE).floating_point_range;
+        assert_eq!(budget.iter().map(|r| (r.from_value, r.to_value)).collect::<Vec<_>>(), [(0.0, 60_000.0)]);
+        let frames = descriptor("hysteresis.frames", kind::INTEGER).integer_range;
+        assert_eq!(frames.iter().map(|r| (r.from_value, r.to_value)).collect::<Vec<_>>(), [(1, 100)]);
+        assert!(of("score").floating_point_range.is_empty());
     }
 }

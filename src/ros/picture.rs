@@ -55,7 +55,14 @@ fn decoded(message: &CompressedImage) -> Result<Image, String> {
     let CompressedImage { header, format, data } = message;
     // image_transport's format is `ORIGINAL; CODEC compressed [TARGET]`, a camera's own just the codec.
     let original = format.split(';').next().unwrap_or("").trim();
-    let (encoding, width, height, data) = if is_stored_mosaic(original, format) {
+    let is_mosaic = is_mosaic(original, format);
+    if is_mosaic && !(format.contains("png") && original.ends_with('8')) {
+        return Err(format!(
+            "{COMPRESSED} is a mosaic, {original}, as \"{format}\": only one of 8 bits in PNG is still one when it \
+             is decoded; send that, or debayer first"
+        ));
+    }
+    let (encoding, width, height, data) = if is_mosaic {
         let gray = images::decode_gray(data, COMPRESSED).map_err(|e| e.to_string())?;
         (original, gray.width, gray.height, gray.data)
     } else {
@@ -76,13 +83,10 @@ fn decoded(message: &CompressedImage) -> Result<Image, String> {
     })
 }
 
-/// A mosaic that was compressed as it was, in a codec that loses nothing: gray to the decoder, not to us.
-fn is_stored_mosaic(original: &str, format: &str) -> bool {
-    original.starts_with("bayer_")
-        && original.ends_with('8')
-        && format.contains("png")
-        && !format.contains("bgr8")
-        && !format.contains("rgb8")
+/// Compressed as it was, not in colour: gray to the decoder, not to us.
+fn is_mosaic(original: &str, format: &str) -> bool {
+    let target = format.rsplit("compressed").next().unwrap_or("").trim();
+    original.starts_with("bayer_") && (target.is_empty() || target.starts_with("bayer_"))
 }
 
 #[cfg(test)]
@@ -134,6 +138,10 @@ mod tests {
         let image = picture.image().unwrap();
         assert_eq!((image.encoding.as_str(), image.step, image.data.len()), ("bayer_rggb8", 4, 8));
         assert!(convert::frame(&image).is_ok());
+        // JPEG mixes neighbours, which are of other colours; of more than 8 bits we read none.
+        let gray = compressed("bayer_rggb8; jpeg compressed bayer_rggb8", vec![]).image().unwrap_err();
+        assert!(gray.contains("a mosaic, bayer_rggb8") && gray.contains("PNG"), "{gray}");
+        assert!(compressed("bayer_rggb16; png compressed ", png()).image().unwrap_err().contains("8 bits"));
         // In colour it is none, whatever it says.
         assert!(compressed("bayer_rggb8; png compressed ", png()).image().is_err());
     }

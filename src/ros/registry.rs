@@ -5,8 +5,8 @@
 //! panic where a caller leaves before its answer, and set one after the other what is asked to be set at once.
 
 use super::lock;
+use super::spin::Jobs;
 use super::station::Roster;
-use super::supervisor::Job;
 use crate::assemble::Check;
 use crate::config::{
     CameraParameters, ConfigError, ParameterValue, Parameters, PipelineSettings, Publish, When,
@@ -14,11 +14,13 @@ use crate::config::{
 };
 use crate::lifecycle::{Machine, State};
 use r2r::Node;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 
 /// A parameter's new value; `None` where it is of a type that no parameter has.
 pub(super) type Wanted = (String, Option<ParameterValue>);
+
+/// Parameters by their names.
+pub(super) type Listed = Vec<(String, ParameterValue)>;
 
 /// See the module.
 pub(super) struct Registry {
@@ -26,7 +28,7 @@ pub(super) struct Registry {
     /// Whom to ask what parameters come to; `None` while no model is loaded.
     pub(super) model: Arc<Mutex<Option<Check>>>,
     pub(super) roster: Roster,
-    pub(super) jobs: SyncSender<Job>,
+    pub(super) jobs: Jobs,
     pub(super) uses_sim_time: bool,
     pub(super) kept: Mutex<Kept>,
 }
@@ -59,9 +61,13 @@ impl Registry {
     }
 
     /// Names and values, cameras' own and ROS's included.
-    pub(super) fn values(&self) -> Vec<(String, ParameterValue)> {
-        // What is kept was checked when it was set.
-        let mut values = lock(&self.kept).parameters.to_all_values().unwrap_or_default();
+    pub(super) fn values(&self) -> Listed {
+        self.listed(&lock(&self.kept).parameters)
+    }
+
+    fn listed(&self, parameters: &Parameters) -> Listed {
+        // What is in force was checked; what is not, is refused soon.
+        let mut values = parameters.to_all_values().unwrap_or_default();
         values.push(("use_sim_time".into(), ParameterValue::Bool(self.uses_sim_time)));
         values
     }
@@ -75,12 +81,14 @@ impl Registry {
         let machine = lock(&self.machine);
         let mut kept = lock(&self.kept);
         let state = machine.state();
-        if let Some((name, _)) = wanted.iter().find(|(name, _)| when(name) == When::AtStart) {
+        let before = self.listed(&kept.parameters);
+        let is_at_start = |(name, _): &&Wanted| when(name) == When::AtStart;
+        if let Some((name, _)) = wanted.iter().filter(is_at_start).find(|wanted| !is_among(&before, wanted)) {
             return Err(format!(
                 "parameter {name} is read once, at the start: restart the node to change it"
             ));
         }
-        let typed = wanted.iter().map(|(name, value)| match value {
+        let typed = wanted.iter().filter(|wanted| !is_at_start(wanted)).map(|(name, value)| match value {
             Some(value) => Ok((name.clone(), value.clone())),
             None => Err(format!(
                 "parameter {name}: no parameter of this node is of that type, nor can it be unset"
@@ -88,9 +96,15 @@ impl Registry {
         });
         let typed = typed.collect::<Result<Vec<_>, _>>()?;
         let candidate = kept.parameters.with(typed).map_err(|e| e.to_string())?;
-        let is_made_anew = |(name, _): &&Wanted| when(name) == When::Inactive;
+        // What is set to what it was waits for nothing.
+        let after = self.listed(&candidate);
+        let changes = |name: &str| {
+            value_of(&before, name).is_none_or(|was| value_of(&after, name).is_none_or(|is| !is.is_same(was)))
+        };
+        let is_made_anew = |(name, _): &&Wanted| when(name) == When::Inactive && changes(name);
         let made_anew = wanted.iter().find(is_made_anew).map(|(name, _)| name);
         may_change(made_anew, state)?;
+        keeps_its_unit(&kept.parameters, &candidate, wanted)?;
 
         let will_be_stale = kept.is_stale || (made_anew.is_some() && state != State::Unconfigured);
         let asks = !will_be_stale;
@@ -115,7 +129,7 @@ impl Registry {
         let were = if before.cameras == after.cameras { before.of_cameras()? } else { Vec::new() };
         let walks = cameras.iter().enumerate().map(|(i, camera)| -> Result<_, ConfigError> {
             camera.parameters.node()?;
-            camera.parameters.layout()?;
+            camera.parameters.walk()?;
             let (Some(model), Some(was)) = (&model, were.get(i)) else { return Ok(None) };
             let walk = model(&camera.parameters)?;
             fits(&model(&was.parameters)?, &walk)?;
@@ -138,15 +152,53 @@ impl Registry {
     /// Has outputs made and destroyed.
     fn switch(&self, on: Publish) -> Result<(), String> {
         let roster = Arc::clone(&self.roster);
-        let job: Job = Box::new(move |node: &mut Node| {
-            for station in lock(&roster).iter() {
+        let is_taken = self.jobs.put(move |node: &mut Node| {
+            // Not while the roster is held: a picture may be on its way out.
+            let all = lock(&roster).clone();
+            for station in &all {
                 if let Err(error) = lock(&station.optional).switch(node, &station.prefix(), &on) {
                     tracing::error!("an output was not switched: ROS 2 says {error}");
                 }
             }
         });
-        self.jobs.try_send(job).map_err(|_| "the middleware's thread is busy: try again".to_owned())
+        if is_taken { Ok(()) } else { Err("the middleware's thread is busy: try again".into()) }
     }
+}
+
+pub(super) fn value_of<'a>(listed: &'a Listed, name: &str) -> Option<&'a ParameterValue> {
+    listed.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+/// Whether it has that value.
+fn is_among(listed: &Listed, (name, wanted): &Wanted) -> bool {
+    let is_same = |value: &ParameterValue| wanted.as_ref().is_some_and(|wanted| wanted.is_same(value));
+    value_of(listed, name).is_some_and(is_same)
+}
+
+/// A threshold that was set is a number in its score's unit: with another score it has to be set again, or unset.
+fn keeps_its_unit(before: &Parameters, after: &Parameters, wanted: &[Wanted]) -> Result<(), String> {
+    let said = |e: ConfigError| e.to_string();
+    let were = before.of_cameras().map_err(said)?;
+    for CameraParameters { name, parameters: is } in after.of_cameras().map_err(said)? {
+        let Some(CameraParameters { parameters: was, .. }) = were.iter().find(|camera| camera.name == name)
+        else {
+            continue;
+        };
+        let own = after.own.get(&name).is_some_and(|own| own.contains_key("threshold_override"));
+        let parameter = if own { format!("{name}.threshold_override") } else { "threshold_override".into() };
+        let is_set = wanted.iter().any(|(name, _)| *name == parameter);
+        if (was.score != is.score || was.temperature != is.temperature)
+            && !is_set
+            && !is.threshold_override.is_nan()
+        {
+            return Err(format!(
+                "{parameter} {} is in the unit of score {} (temperature {}): set both at once \
+                 (set_parameters_atomically), or {parameter} to .nan before",
+                is.threshold_override, was.score, was.temperature
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the node is in a state in which that may be set; `made_anew`: a parameter that sessions,

@@ -1,6 +1,7 @@
 //! What may be set when, without a node: a model that knows two scores, and no thread at work.
 
 use super::super::arguments::Names;
+use super::super::spin::Job;
 use super::super::station::{Naming, stations};
 use super::*;
 use crate::frame::Size;
@@ -35,7 +36,7 @@ fn registry(cameras: &[&str]) -> (Registry, Receiver<Job>) {
     let parameters = Parameters { cameras, ..Parameters::default() };
     let names = Names::new("/open_set".into(), "/".into());
     let all = stations(&parameters, &Naming { arguments: Arc::default(), names }).unwrap();
-    let (jobs, waiting) = std::sync::mpsc::sync_channel(1);
+    let (jobs, waiting) = Jobs::new(1);
     let registry = Registry {
         machine: Arc::default(),
         model: Arc::default(),
@@ -124,9 +125,18 @@ fn another_score_switches_to_its_threshold_or_is_refused() {
 #[test]
 fn what_things_are_made_from_waits_for_the_node_to_be_inactive() {
     let (r, _jobs) = running(&[], true);
-    for name in ["model", "camera_topic", "mask", "region", "transport", "sessions", "onnxruntime"] {
-        says(set(&r, name, text("raw")), &["parameter", "inactive"]);
+    for (name, value) in [
+        ("model", "other.yaml"),
+        ("camera_topic", "/x"),
+        ("mask", "ego.png"),
+        ("region", "0,0,8,8"),
+        ("transport", "compressed"),
+        ("sessions", "each"),
+    ] {
+        says(set(&r, name, text(value)), &["parameter", name, "inactive"]);
     }
+    // What it is already may be said again.
+    set(&r, "transport", text("raw")).unwrap();
     assert_eq!(get(&r, "mask"), Some(text("")));
     let (r, _jobs) = running(&[], false);
     set(&r, "model", text("models/other.yaml")).unwrap();
@@ -152,9 +162,40 @@ fn what_cannot_be_is_refused_in_any_state_with_its_reason() {
         says(set(&r, "image.black_share", ParameterValue::Double(2.0)), &["image.black_share is 2"]);
         says(set(&r, "autostart", ParameterValue::Bool(false)), &["autostart", "restart"]);
         says(set(&r, "use_sim_time", ParameterValue::Bool(true)), &["use_sim_time", "restart"]);
+        says(set(&r, "threads", ParameterValue::Integer(2)), &["threads", "restart"]);
+        says(set(&r, "score", text("hybird")), &["score", "hybird", "hybrid"]);
+        says(set(&r, "temperature", ParameterValue::Double(-1.0)), &["temperature is -1"]);
+        set(&r, "autostart", ParameterValue::Bool(true)).unwrap();
         says(r.set(&[("score".into(), None)]), &["parameter score", "type"]);
         r.set(&[]).unwrap();
     }
+}
+
+#[test]
+fn a_threshold_of_one_score_is_not_another_s() {
+    let (r, _jobs) = running(&["front", "left"], true);
+    let atomically = |wanted: &[(&str, ParameterValue)]| {
+        let wanted: Vec<Wanted> =
+            wanted.iter().map(|(name, value)| ((*name).to_owned(), Some(value.clone()))).collect();
+        r.set(&wanted)
+    };
+    set(&r, "left.threshold_override", ParameterValue::Double(7.0)).unwrap();
+    says(
+        set(&r, "score", text("discriminative")),
+        &["left.threshold_override 7", "unit of score hybrid", "set_parameters_atomically", ".nan"],
+    );
+    let of_the_node =
+        [("score", text("discriminative")), ("threshold_override", ParameterValue::Double(0.5))];
+    says(atomically(&of_the_node), &["left.threshold_override 7"]);
+    let own = ("left.threshold_override", ParameterValue::Double(0.25));
+    atomically(&[("score", text("discriminative")), own]).unwrap();
+    assert_eq!((threshold(&r, 0), threshold(&r, 1)), (Some(1.0), Some(0.25)));
+    set(&r, "left.threshold_override", ParameterValue::Double(f64::NAN)).unwrap();
+    set(&r, "score", text("hybrid")).unwrap();
+    assert_eq!((threshold(&r, 0), threshold(&r, 1)), (Some(1.0), Some(1.0)));
+    // The same score said again changes no unit.
+    set(&r, "threshold_override", ParameterValue::Double(3.0)).unwrap();
+    set(&r, "score", text("hybrid")).unwrap();
 }
 
 #[test]

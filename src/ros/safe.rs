@@ -6,8 +6,8 @@ use super::frame_status;
 use super::lock;
 use super::picture::Picture;
 use super::station::Station;
-use crate::budget::OverBudget;
-use crate::budget::stamps::Birth;
+use crate::budget::stamps::{Birth, Stamp};
+use crate::budget::{BadStamps, OverBudget};
 use crate::frame::Size;
 use r2r::Publisher;
 use r2r::sensor_msgs::msg::Image;
@@ -37,19 +37,17 @@ impl SafeState {
         *lock(&self.meaning) = Some(meaning);
     }
 
-    /// Labels an image unknown, all of it. It has been checked, or is not answered; nor is one that is too old
-    /// by now, where such results are not wanted.
+    /// Labels an image unknown, all of it. It has been checked, or is not answered; nor is one that is too old by
+    /// now, or whose stamp does not tell how old it is, where such results are not wanted.
     pub(super) fn publish(&self, picture: &Picture, birth: &Birth, reason: &str) {
-        let (Some(Meaning { unknown, size }), Ok(now_ns)) = (*lock(&self.meaning), self.clock.now_ns())
-        else {
-            return;
-        };
+        let Some(Meaning { unknown, size }) = *lock(&self.meaning) else { return };
+        let age_ms = || self.clock.now_ns().map(|now_ns| birth.age_ms(now_ns));
+        let Ok(age_before_ms) = age_ms() else { return };
         let Station { health, tuned, optional, topic, label, .. } = &self.station;
-        let age_ms = birth.age_ms(now_ns);
         let budget = lock(tuned).settings.budget;
-        let is_over_budget = budget.is_over(age_ms);
-        let is_unwanted = is_over_budget && budget.over_budget == OverBudget::Drop;
-        if is_unwanted || !lock(health).is_enabled() {
+        let is_too_old = budget.over_budget == OverBudget::Drop && budget.is_over(age_before_ms);
+        let is_of_no_age = budget.bad_stamps == BadStamps::Drop && birth.stamp != Stamp::Good;
+        if is_too_old || is_of_no_age || !lock(health).is_enabled() {
             return;
         }
         let Some(of_picture) = picture.size() else { return };
@@ -64,9 +62,11 @@ impl SafeState {
             step: width,
             data: vec![unknown; width as usize * height as usize],
         };
-        let status = frame_status::all_unknown(reason, age_ms, birth.stamp, is_over_budget);
-        let array = diagnostics::array(header.clone(), label, topic, [status]);
         let published = self.labels.publish(&labels);
+        // They are out; how old they are is told of that moment.
+        let age_ms = age_ms().unwrap_or(age_before_ms);
+        let status = frame_status::all_unknown(reason, age_ms, birth.stamp, budget.is_over(age_ms));
+        let array = diagnostics::array(header.clone(), label, topic, [status]);
         let told = lock(optional).tell(array);
         match published.and(told) {
             Ok(()) => lock(health).all_unknown(),

@@ -1,7 +1,7 @@
 //! What the parts of the node share of one camera. A node with one camera has one.
 
 use super::arguments::{Arguments, Names};
-use super::camera::{Arrived, QOS};
+use super::arrived::Arrived;
 use super::health::{Camera, Health};
 use super::output::Optional;
 use crate::config::{
@@ -10,6 +10,9 @@ use crate::config::{
 use crate::latest::Latest;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
+
+/// How the camera is subscribed to, in words for diagnostics.
+const QOS: &str = "best effort, volatile, keep last 5";
 
 /// One camera.
 #[derive(Clone)]
@@ -22,7 +25,9 @@ pub(super) struct Station {
     pub(super) parameters: Parameters,
     /// Of its images, whatever transports them: fully qualified, remapped.
     pub(super) topic: String,
-    /// What is subscribed to.
+    /// What is subscribed to, before remapping.
+    pub(super) asked: String,
+    /// And after it.
     pub(super) source: String,
     pub(super) transport: Transport,
     /// Shared by the cameras that take turns at one network.
@@ -39,6 +44,8 @@ pub(super) struct Station {
 pub(super) struct Tuned {
     /// Counts the changes.
     pub(super) version: u64,
+    /// And those of them that concern scores.
+    pub(super) rescored: u64,
     pub(super) settings: NodeSettings,
     /// Scores and thresholds at every input size, where they are others than the sessions were made with.
     pub(super) walk: Option<Vec<PipelineSettings>>,
@@ -47,6 +54,7 @@ pub(super) struct Tuned {
 impl Tuned {
     pub(super) fn change(&mut self, settings: NodeSettings, walk: Option<Vec<PipelineSettings>>) {
         self.version += 1;
+        self.rescored += u64::from(walk.is_some());
         self.settings = settings;
         self.walk = walk.or(self.walk.take());
     }
@@ -90,10 +98,11 @@ pub(super) fn stations(parameters: &Parameters, naming: &Naming) -> Result<Vec<S
     let station = |(i, CameraParameters { name, parameters })| -> Result<Station, ConfigError> {
         let settings = parameters.node()?;
         let topic = naming.resolve(&parameters.camera_topic);
-        let source = match settings.transport {
-            Transport::Raw => topic.clone(),
-            Transport::Compressed => naming.resolve(&format!("{topic}/compressed")),
+        let asked = match settings.transport {
+            Transport::Raw => parameters.camera_topic.clone(),
+            Transport::Compressed => format!("{topic}/compressed"),
         };
+        let source = naming.resolve(&asked);
         let camera = Camera { hardware_id: topic.clone(), topic: source.clone(), qos: QOS.into() };
         let (slots, place) = match &shared {
             Some(slots) => (Arc::clone(slots), i),
@@ -104,12 +113,13 @@ pub(super) fn stations(parameters: &Parameters, naming: &Naming) -> Result<Vec<S
             name,
             parameters,
             topic,
+            asked,
             source,
             transport: settings.transport,
             slots,
             place,
             health: Arc::new(Mutex::new(Health::new(camera, &settings, Instant::now()))),
-            tuned: Arc::new(Mutex::new(Tuned { version: 0, settings, walk: None })),
+            tuned: Arc::new(Mutex::new(Tuned { version: 0, rescored: 0, settings, walk: None })),
             optional: Arc::default(),
         })
     };

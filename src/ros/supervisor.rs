@@ -4,16 +4,19 @@
 //! the one that owns the node, so that services, signals and diagnostics are never kept waiting.
 
 use super::answer::Eye;
-use super::camera::{self, LatestInfo, Subscription};
+use super::camera::Subscription;
+use super::camera_info::{self, LatestInfo};
 use super::clock::Clock;
+use super::error::{NodeError, ros};
 use super::inference::{Ended, Inference};
 use super::lifecycle::{Events, Wish};
 use super::lock;
-use super::node::{NodeError, Worker, ros};
 use super::outputs::Outputs;
 use super::registry::Registry;
 use super::service::{Task, respond};
+use super::spin::Jobs;
 use super::station::{Naming, Roster, Station, stations};
+use super::worker::Worker;
 use crate::assemble::{AssembleError, Loaded};
 use crate::config::Parameters;
 use crate::fault::OnStuck;
@@ -22,20 +25,15 @@ use crate::preprocess::geometry::OutputSize;
 use r2r::Node;
 use r2r::lifecycle_msgs::srv::ChangeState;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-/// Something to be done with the node, by the thread that owns it.
-pub(super) type Job = Box<dyn FnOnce(&mut Node) + Send>;
-
 /// Gives what the sessions of so many cameras are made from.
 pub(super) type Load = Arc<dyn Fn(&[Parameters]) -> Result<Loaded, AssembleError> + Send + Sync>;
 
 const INFERENCE: &str = "the inference thread";
-const MIDDLEWARE: &str = "the middleware's thread";
 
 /// Makes the changes.
 pub(super) struct Supervisor {
@@ -46,12 +44,12 @@ pub(super) struct Supervisor {
     pub(super) roster: Roster,
     pub(super) clock: Clock,
     pub(super) events: Events,
-    pub(super) jobs: SyncSender<Job>,
+    pub(super) jobs: Jobs,
     pub(super) control: Handle,
     /// One a network: that of all cameras, or one each.
     pub(super) workers: Vec<Worker<Ended>>,
-    /// What threads that have ended worked with.
-    pub(super) resting: Vec<Inference>,
+    /// Cameras that no thread works for: theirs has ended, or never began.
+    pub(super) resting: Vec<Eye>,
     /// While the node is active or could be.
     pub(super) subscriptions: Vec<Subscription>,
     /// The tasks that empty the cameras' queues, while the node is active.
@@ -112,11 +110,10 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Configures and activates, without being asked.
+    /// Configures and activates, without being asked. Wishes wait until this is over.
     async fn start(&mut self) -> Result<(), NodeError> {
         for label in ["configure", "activate"] {
             let begun = lock(&self.registry.machine).begin(0, label);
-            // Someone may have been quicker with ~/change_state; then it is theirs.
             if let Ok(transition) = begun {
                 self.make(transition).await?;
             }
@@ -170,12 +167,19 @@ impl Supervisor {
         *lock(&self.roster) = all.clone();
         self.tell();
         let (naming, clock) = (self.naming.clone(), self.clock.clone());
-        let made = self.on_node(move |node| -> Result<Vec<Made>, NodeError> {
+        let made = self.jobs.run(move |node| -> Vec<Result<Made, NodeError>> {
             all.into_iter().map(|station| eye(node, station, &naming, &clock)).collect()
         });
-        let made = made.await??;
         let mut lanes: Vec<Vec<Eye>> = Vec::new();
-        for (eye, info) in made {
+        let mut failed = None;
+        for made in made.await? {
+            let (eye, info) = match made {
+                Ok(made) => made,
+                Err(error) => {
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+            };
             if let Some(info) = info {
                 self.infos.spawn_on(info, &self.control);
             }
@@ -191,10 +195,15 @@ impl Supervisor {
                 _ => lanes.push(vec![eye]),
             }
         }
-        for eyes in lanes {
-            self.warm_up(eyes).await?;
+        let mut lanes = lanes.into_iter();
+        while failed.is_none()
+            && let Some(eyes) = lanes.next()
+        {
+            failed = self.warm_up(eyes).await.err();
         }
-        Ok(())
+        // Publishers are destroyed, not dropped: the client library would keep them.
+        self.resting.extend(lanes.flatten());
+        failed.map_or(Ok(()), Err)
     }
 
     /// Starts the thread of these cameras' network, and waits until it is warm.
@@ -225,14 +234,14 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Takes back what the last inference thread worked with, which has ended.
+    /// Takes back the cameras of the last inference thread, which has ended.
     ///
     /// # Errors
     /// Why it ended, where that was not asked for.
     fn rest(&mut self) -> Result<(), NodeError> {
         let ended = self.workers.pop().and_then(Worker::join);
         let (inference, result) = ended.ok_or(NodeError::Died(INFERENCE))?;
-        self.resting.push(inference);
+        self.resting.extend(inference.eyes);
         Ok(result?)
     }
 
@@ -256,7 +265,7 @@ impl Supervisor {
     async fn subscribe(&mut self) -> Result<(), NodeError> {
         for subscription in self.subscriptions.clone() {
             let station = subscription.station.clone();
-            let drain = self.on_node(move |node| subscription.subscribe(node)).await?;
+            let drain = self.jobs.run(move |node| subscription.subscribe(node)).await?;
             let drain = drain.map_err(ros(format!("subscribing to {}", station.source)))?;
             lock(&station.health).enable(true, Instant::now());
             self.cameras.spawn_on(drain, &self.control);
@@ -280,28 +289,12 @@ impl Supervisor {
         self.subscriptions.clear();
         self.infos = JoinSet::new();
         *lock(&self.registry.model) = None;
-        let eyes: Vec<Eye> = self.resting.drain(..).flat_map(|inference| inference.eyes).collect();
-        self.on_node(move |node| eyes.into_iter().for_each(|eye| eye.outputs.destroy(node))).await?;
+        let eyes = std::mem::take(&mut self.resting);
+        self.jobs.run(move |node| eyes.into_iter().for_each(|eye| eye.outputs.destroy(node))).await?;
         for station in &*lock(&self.roster) {
             lock(&station.health).freed();
         }
         outcome
-    }
-
-    /// Has something done by the thread that owns the node.
-    async fn on_node<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Node) -> T + Send + 'static,
-    ) -> Result<T, NodeError> {
-        let (sender, done) = oneshot::channel();
-        let job = move |node: &mut Node| {
-            // Who is not there any more does not want it.
-            let _ = sender.send(work(node));
-        };
-        let gone = || NodeError::Died(MIDDLEWARE);
-        // Waits for room, at most as long as the middleware's thread takes to come round.
-        self.jobs.send(Box::new(job)).map_err(|_| gone())?;
-        done.await.map_err(|_| gone())
     }
 
     /// Waits until a part ends that must not, for as long as there are such; says which.
@@ -346,9 +339,10 @@ impl Supervisor {
 fn eye(node: &mut Node, station: Station, naming: &Naming, clock: &Clock) -> Result<Made, NodeError> {
     let (_, output_size) = station.parameters.layout()?;
     let (info, task): (Option<LatestInfo>, Option<Task>) = if output_size == OutputSize::Network {
-        let topic = naming.resolve(&station.parameters.camera_info_topic(&station.topic));
+        let asked = station.parameters.camera_info_topic(&station.topic);
+        let topic = naming.resolve(&asked);
         let doing = ros(format!("subscribing to {topic}"));
-        let (info, task) = camera::subscribe_info(node, topic).map_err(doing)?;
+        let (info, task) = camera_info::subscribe(node, &asked, topic).map_err(doing)?;
         (Some(info), Some(task))
     } else {
         (None, None)

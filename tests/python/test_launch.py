@@ -46,7 +46,11 @@ def fake_launch(monkeypatch):
         monkeypatch.setitem(sys.modules, module_name, module)
 
 
-def described(path=CHECKOUT / "launch/open_set.launch.py", cameras=""):
+SHIPPED = str(CHECKOUT / "config/open_set.param.yaml")
+TYPED = {"model": "", "camera_topic": "", "cameras": "", "params_file": SHIPPED, "namespace": ""}
+
+
+def described(path=CHECKOUT / "launch/open_set.launch.py", **typed):
     """The launch description's entities, and those that its functions give, by the name of their class."""
     spec = importlib.util.spec_from_file_location("open_set_launch", path)
     module = importlib.util.module_from_spec(spec)
@@ -54,40 +58,43 @@ def described(path=CHECKOUT / "launch/open_set.launch.py", cameras=""):
     entities = {}
     for entity in module.generate_launch_description().positional[0]:
         is_function = type(entity).__name__ == "OpaqueFunction"
-        for one in entity.named["function"]({"cameras": cameras}) if is_function else [entity]:
+        for one in entity.named["function"](TYPED | typed) if is_function else [entity]:
             entities.setdefault(type(one).__name__, []).append(one)
     return entities
 
 
 def test_arguments_have_descriptions_and_defaults_that_exist(fake_launch):
     arguments = {a.positional[0]: a.named for a in described()["DeclareLaunchArgument"]}
-    assert set(arguments) == {"model", "camera_topic", "cameras", "params_file", "namespace"}
     assert all(a["description"] for a in arguments.values())
-    for name in ("model", "params_file"):
-        assert Path(arguments[name]["default_value"]).is_file()
-
-    parameters = YAML(typ="safe").load(CHECKOUT / "config/open_set.param.yaml")["/**"]["ros__parameters"]
-    assert arguments["camera_topic"]["default_value"] == parameters["camera_topic"]
-    assert arguments["model"]["default_value"].endswith(parameters["model"])
+    assert {name: a["default_value"] for name, a in arguments.items()} == TYPED
 
 
-def test_the_node_gets_the_arguments(fake_launch):
-    (node,) = (n.named for n in described()["Node"])
+def node_of(**typed):
+    (node,) = (n.named for n in described(**typed)["Node"])
+    return node
+
+
+def test_the_node_as_it_comes(fake_launch):
+    node = node_of()
     fixed = {key: node[key] for key in ("package", "executable", "name", "output")}
     assert fixed == {"package": "open_set", "executable": "open_set_node", "name": "open_set", "output": "screen"}
     assert node["namespace"].positional == ("namespace",)
-    file, arguments = node["parameters"]
-    assert file.positional == ("params_file",), "the file first: what comes later wins"
-    assert {name: value.positional for name, value in arguments.items()} == {
-        "model": ("model",),
-        "camera_topic": ("camera_topic",),
-    }
+    file, parameters = node["parameters"]
+    assert file == SHIPPED, "the file first: what comes later wins"
+    named = YAML(typ="safe").load(Path(file))["/**"]["ros__parameters"]["model"]
+    assert set(parameters) == {"model"} and Path(parameters["model"]).is_file() and parameters["model"].endswith(named)
+
+
+def test_what_was_typed_wins_over_the_file_and_what_was_not_does_not(fake_launch):
+    typed = {"model": "/m/mine.yaml", "camera_topic": "/front"}
+    assert node_of(**typed)["parameters"] == [SHIPPED, typed]
+    assert node_of(params_file="/mine.yaml")["parameters"] == ["/mine.yaml", {}]
+    assert node_of(params_file="/mine.yaml", **typed)["parameters"] == ["/mine.yaml", typed]
 
 
 @pytest.mark.parametrize("typed", ["front,left", "[front, left]", " front , left,"])
 def test_cameras_are_given_where_they_are_named(fake_launch, typed):
-    (node,) = (n.named for n in described(cameras=typed)["Node"])
-    assert node["parameters"][1]["cameras"] == ["front", "left"]
+    assert node_of(cameras=typed)["parameters"][1]["cameras"] == ["front", "left"]
 
 
 def test_the_fast_dds_profile_is_set_only_where_none_is(fake_launch, monkeypatch):

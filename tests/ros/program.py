@@ -26,7 +26,9 @@ class Program:
     ):
         self.namespace = f"/test_{os.getpid()}_{next(_count)}"
         self.camera_topic = f"{self.namespace}/camera/image_raw"
-        parameters = {"camera_topic": self.camera_topic} | (parameters or {})
+        wanted = parameters or {}
+        # Cameras with names have topics of their own.
+        parameters = wanted if "cameras" in wanted else {"camera_topic": self.camera_topic} | wanted
         program = FOLDER / name
         assert program.exists(), f"{program} is not built: make build, and cargo build --examples"
         # What ROS reads last wins: a parameter file first, then single parameters.

@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from PIL import Image as Pillow
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
@@ -143,6 +145,16 @@ def test_frame_status_and_a_network_that_is_lost(start, tmp_path):
         assert_bands(whole()[-1])
 
 
+def test_a_node_that_cannot_be_configured_leaves_no_outputs(start):
+    """The first of two networks cannot be made; the second camera's outputs were made before."""
+    missing = {"sessions": "each", "front.mask": "/nowhere/ego.png", "autostart": False}
+    peer = start_fake(start, {"cameras": NAMES} | missing)
+    configure = lambda: peer.call(ChangeState, "change_state", transition=Transition(label="configure")).success
+    assert not configure() and not configure()
+    left = [f"{peer.program.name}/{name}/labels" for name in NAMES]
+    peer.until(lambda: not any(map(peer.ros.count_publishers, left)), "without outputs")
+
+
 def test_names_that_cannot_be(tmp_path):
     from program import Program
 
@@ -151,6 +163,7 @@ def test_names_that_cannot_be(tmp_path):
         ({"cameras": ["front left"]}, ["cameras", "front left", "words"]),
         ({"cameras": ["image"]}, ["cameras", "a parameter's name"]),
         ({"cameras": ["front"], "left.mask": "x"}, ["left.mask", "camera left", "[front]"]),
+        ({"cameras": ["front"], "camera_topic": "/x"}, ["camera_topic is /x", "NAME.camera_topic"]),
         ({"sessions": "some"}, ["sessions", "shared, each"]),
         ({"transport": "theora"}, ["transport", "raw, compressed"]),
     ]:

@@ -56,3 +56,8 @@ def test_a_relative_camera_topic_lies_in_the_namespace(start):
 def test_a_remapped_camera(start):
     peer = start_fake(start, {"camera_topic": "image"}, remaps=["image:=/bus/camera_7"])
     check_camera(peer, "/bus/camera_7")
+
+
+def test_a_camera_is_remapped_once(start):
+    peer = start_fake(start, {"camera_topic": "image"}, remaps=["image:=/bus/camera_8", "/bus/camera_8:=/bus/camera_9"])
+    check_camera(peer, "/bus/camera_8")

@@ -38,7 +38,7 @@ def refuse(folder, parameters, words, **more):
         ({"threads": -2}, ["threads", "-2", "1024"]),
         ({"latency_budget_ms": -1.0}, ["latency_budget_ms", "-1", "60000"]),
         ({"over_budget": "late"}, ["over_budget", "late", "drop, flag"]),
-        ({"over_budget": "flag", "publish.frame_status": False}, ["over_budget", "publish.frame_status"]),
+        ({"latency_budget_ms": 50.0, "publish.frame_status": False}, ["publish.frame_status", "latency_budget_ms"]),
         ({"on_fault": "panic"}, ["on_fault", "panic", "silent, all_unknown"]),
         ({"on_stuck": "wait"}, ["on_stuck", "wait", "exit, all_unknown"]),
         ({"hysteresis.delta": -0.5}, ["hysteresis.delta", "-0.5"]),

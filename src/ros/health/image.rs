@@ -1,36 +1,41 @@
 //! The picture's status: whether it can be one of the road.
 
-use super::{Level, Status, value};
+use super::{Level, Status, seconds, value};
 use crate::monitor::picture::{Findings, Limits};
+use std::time::{Duration, Instant};
 
 pub(super) struct ImageBook {
     limits: Limits,
-    /// Of the last image that could be read.
-    found: Option<Findings>,
+    stale_after: Duration,
+    /// Of the last image that could be read, and when.
+    found: Option<(Findings, Instant)>,
 }
 
 impl ImageBook {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, found: None }
+    pub(super) fn new(limits: Limits, stale_after: Duration) -> Self {
+        Self { limits, stale_after, found: None }
     }
 
-    pub(super) fn set(&mut self, limits: Limits) {
-        self.limits = limits;
+    pub(super) fn set(&mut self, limits: Limits, stale_after: Duration) {
+        (self.limits, self.stale_after) = (limits, stale_after);
     }
 
-    pub(super) fn looked(&mut self, found: Findings) {
-        self.found = Some(found);
+    /// Images are taken from now on, or no longer: what was seen before says nothing of them.
+    pub(super) fn enable(&mut self) {
+        self.found = None;
     }
 
-    pub(super) fn status(&self) -> Status {
-        let Some(found) = &self.found else {
-            return Status {
-                task: "image",
-                level: Level::Ok,
-                message: "no frame yet".into(),
-                values: vec![],
-            };
-        };
+    pub(super) fn looked(&mut self, now: Instant, found: Findings) {
+        self.found = Some((found, now));
+    }
+
+    pub(super) fn status(&self, now: Instant) -> Status {
+        let nothing = |message| Status { task: "image", level: Level::Ok, message, values: vec![] };
+        let Some((found, at)) = &self.found else { return nothing("no frame yet".into()) };
+        let age = now.duration_since(*at);
+        if age > self.stale_after {
+            return nothing(format!("no frame for {} s", seconds(Some(age))));
+        }
         let faults = found.faults(&self.limits);
         let (level, message) = if faults.is_empty() {
             (Level::Ok, "looks like a picture".into())

@@ -106,8 +106,8 @@ impl Health {
             camera: CameraBook::new(camera, settings.stale_after, now),
             inference: InferenceBook::new(settings.fault.stuck_after, now),
             latency: LatencyBook::new(settings.budget, settings.stale_after),
-            image: ImageBook::new(settings.picture),
-            drift: DriftBook::new(settings.drift),
+            image: ImageBook::new(settings.picture, settings.stale_after),
+            drift: DriftBook::new(settings.drift, settings.stale_after),
         }
     }
 
@@ -120,8 +120,8 @@ impl Health {
     pub(super) fn set(&mut self, settings: &NodeSettings) {
         self.camera.set(settings.stale_after);
         self.latency.set(settings.budget, settings.stale_after);
-        self.image.set(settings.picture);
-        self.drift.set(settings.drift);
+        self.image.set(settings.picture, settings.stale_after);
+        self.drift.set(settings.drift, settings.stale_after);
     }
 
     /// The node is in another state.
@@ -134,6 +134,8 @@ impl Health {
     pub(super) fn enable(&mut self, is_enabled: bool, now: Instant) {
         self.camera.enable(is_enabled, now);
         self.latency.enable();
+        self.image.enable();
+        self.drift.enable();
     }
 
     /// Whether they are.
@@ -221,8 +223,8 @@ impl Health {
     }
 
     /// What it looks like.
-    pub(super) fn looked(&mut self, found: Findings) {
-        self.image.looked(found);
+    pub(super) fn looked(&mut self, now: Instant, found: Findings) {
+        self.image.looked(now, found);
     }
 
     /// It came to a result that was published.
@@ -230,7 +232,7 @@ impl Health {
         self.camera.published(published);
         self.inference.published(now);
         self.latency.published(now, published);
-        self.drift.published(published);
+        self.drift.published(now, published);
     }
 
     /// It did not.
@@ -246,8 +248,8 @@ impl Health {
             self.camera.status(now, replaced),
             self.inference.status(now),
             self.latency.status(now),
-            self.image.status(),
-            self.drift.status(),
+            self.image.status(now),
+            self.drift.status(now),
         ]
     }
 }

@@ -166,7 +166,7 @@ fn what_is_not_begun_or_dropped_for_want_of_time_is_counted_and_told() {
     let at = |h: &Health, s: u64, status: usize| h.statuses(t + Duration::from_secs(s), 0)[status].clone();
     let would_miss = Refusal::WouldMiss { age_ms: 30.0, work_ms: 40.0, budget_ms: 50.0 };
     let over_age = Refusal::OverAge { age_ms: 120.0, budget_ms: 50.0 };
-    let late = Late { age_ms: 60.0, budget_ms: 50.0 };
+    let late = Late { age_ms: 60.0, labels_ms: 1.0, budget_ms: 50.0 };
 
     h.arrived(t);
     h.unpublished(&late.into());
@@ -212,7 +212,7 @@ fn other_limits_count_from_now_on() {
     let (mut h, t) = health(0.0);
     h.arrived(t);
     h.published(t, &published(40.0));
-    h.looked(Findings { dark_share: 0.9, ..Findings::default() });
+    h.looked(t + Duration::from_millis(600), Findings { dark_share: 0.9, ..Findings::default() });
     let levels = |h: &Health| [0, 2, 3].map(|i| h.statuses(t + Duration::from_millis(900), 0)[i].level);
     assert_eq!(levels(&h), [Level::Ok; 3]);
     let mut p = Parameters { latency_budget_ms: 30.0, stale_after_s: 0.5, ..Parameters::default() };
@@ -247,12 +247,16 @@ fn a_picture_at_fault_is_told() {
     let image = |h: &Health| h.statuses(t, 0)[3].clone();
     assert_eq!((image(&h).level, image(&h).message.as_str()), (Level::Ok, "no frame yet"));
     let unchanged = Duration::from_secs(3);
-    h.looked(Findings { unchanged, dark_share: 1.0, ..Findings::default() });
+    h.looked(t, Findings { unchanged, dark_share: 1.0, ..Findings::default() });
     let s = image(&h);
     assert_eq!((s.level, get(&s, "dark_share"), get(&s, "unchanged_s")), (Level::Warn, "1.000", "3.000"));
     assert_eq!(s.message, "frozen: the same picture for 3.0 s; black: 100 % of the picture is dark");
-    h.looked(Findings::default());
+    h.looked(t, Findings::default());
     assert_eq!(image(&h).level, Level::Ok);
+    let later = h.statuses(t + Duration::from_secs(3), 0)[3].clone();
+    assert_eq!((later.message.as_str(), later.values.len()), ("no frame for 3.000 s", 0));
+    h.enable(true, t);
+    assert_eq!(image(&h).message, "no frame yet");
 }
 
 #[test]
@@ -267,6 +271,8 @@ fn a_calibration_that_no_longer_fits_is_told() {
     assert_eq!(drift(&h).message, "not enough frames yet");
     h.published(t, &Published { psi: Some(0.1), ..published(1.0) });
     assert_eq!((drift(&h).level, get(&drift(&h), "psi")), (Level::Ok, "0.1000"));
+    let later = h.statuses(t + Duration::from_secs(3), 0)[4].clone();
+    assert_eq!((later.message.as_str(), get(&later, "psi")), ("no result for 3.000 s", "none"));
     h.published(t, &Published { psi: Some(0.3), ..published(1.0) });
     assert_eq!(drift(&h).level, Level::Warn);
     assert!(drift(&h).message.contains("0.30 over 60 s"), "{}", drift(&h).message);
