@@ -2,26 +2,31 @@
 """What negatives are worth (Tables V, VII and IX, Fig. 9): trains every row of ablation.yaml from one closed-set
 checkpoint, judges it with open-set, and keeps each row in ablation.jsonl as it ends.
 
-    models/ablation.py --data DATA --closed-set CHECKPOINT [--only NAME...]
+    models/ablation.py --data DATA --closed-set CHECKPOINT [--only NAME...] [--at-once ROWS]
     models/ablation.py --rows
     models/ablation.py --page
 
 DATA holds camvid/, camvid-static/ and cutouts/. A row that is in ablation.jsonl already, by the same settings from the
-same checkpoint, is not trained again, and one that was stopped goes on where it was: the same command resumes. --rows
-lists what is there and what is not. --page writes tables and plots into README.md beside this; so does the end of a
-training.
+same checkpoint, is not trained again, and one that was stopped goes on where it was: the same command resumes. --at-once 2
+trains two rows beside each other, each on half of the cores: a step takes longer, and all rows together less, for a
+flow's steps are small. --rows lists what is there and what is not. --page writes tables and plots into README.md
+beside this; so does the end of a training.
 """
 
 import argparse
 import hashlib
 import io
 import json
+import os
+import queue
 import re
 import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -43,6 +48,7 @@ def main():
     parser.add_argument("--data", type=Path)
     parser.add_argument("--closed-set", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME")
+    parser.add_argument("--at-once", type=int, default=1, metavar="ROWS")
     parser.add_argument("--rows", action="store_true")
     parser.add_argument("--page", action="store_true")
     args = parser.parse_args()
@@ -62,23 +68,41 @@ def main():
         unknown = set(args.only or []) - {row["name"] for row in plan["rows"]}
         if unknown:
             parser.error(f"ablation.yaml has no row {', '.join(sorted(unknown))}")
-        failed = train(Work(args, plan), [(row, seed) for row, seed in wanted if row["name"] in (args.only or [row["name"]])])
+        cores = sorted(os.sched_getaffinity(0))
+        if not 1 <= args.at_once <= len(cores):
+            parser.error(f"--at-once {args.at_once}: there are cores for 1 to {len(cores)}")
+        wanted = [(row, seed) for row, seed in wanted if row["name"] in (args.only or [row["name"]])]
+        failed = train(Work(args, plan), wanted, [cores[i :: args.at_once] for i in range(args.at_once)])
     if not args.rows:
         ablation_page.write(plan, read(SCHEDULE), results())
     if failed:
         sys.exit(f"failed, see above: {', '.join(failed)}")
 
 
-def train(work, wanted):
-    """A row that fails keeps the others from nothing; which did."""
-    failed = []
-    for row, seed in wanted:
+def train(work, wanted, shares):
+    """As many rows at once as there are shares of the cores. A row that fails keeps the others from nothing; which did."""
+    free = queue.SimpleQueue()
+    for share in shares:
+        free.put(share)
+
+    def settle():
+        os.sched_setaffinity(0, free.get())  # of this thread, and of what it starts
+
+    def attempt(row, seed):
         try:
             work.do(row, seed)
         except subprocess.CalledProcessError as error:
             print(f"{row['name']}, seed {seed}: {error}", file=sys.stderr)
-            failed.append(f"{row['name']} ({seed})")
-    return failed
+            return f"{row['name']} ({seed})"
+
+    with ThreadPoolExecutor(len(shares), initializer=settle) as pool:
+        done = [pool.submit(attempt, row, seed) for row, seed in wanted]
+        try:
+            return [name for name in (each.result() for each in done) if name]
+        except KeyboardInterrupt:
+            # The trainers heard of it too, and keep what they have; no row is begun any more.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def read(path):
@@ -101,6 +125,7 @@ class Work:
     def __init__(self, args, plan):
         self.data, self.checkpoint, self.plan = args.data.resolve(), args.closed_set.resolve(), plan
         self.closed_set = hashlib.sha256(self.checkpoint.read_bytes()).hexdigest()
+        self.one = threading.Lock()  # fits the flow; writes a line
 
     def do(self, row, seed):
         """Trains and judges a row, unless its result is there."""
@@ -122,7 +147,7 @@ class Work:
         detector = self.plan["detector"]
         if row["name"] in detector["rows"] and seed == row["seeds"][0]:
             line["pre_logits"] = self.density(checkpoint, folder / "detector", detector["steps"])
-        with KEPT.open("a") as kept:
+        with self.one, KEPT.open("a") as kept:
             kept.write(json.dumps(line) + "\n")
         print(f"{name}: {told(line)}")
 
@@ -150,7 +175,8 @@ class Work:
     def trained(self, row, folder):
         """The row's checkpoint."""
         if row.get("generator", {}).get("kind") == "flow":
-            self.fit_flow()
+            with self.one:
+                self.fit_flow()
         run = folder / "run"
         begin = ["--resume"] if (run / "last.safetensors").exists() else [
             "--init", self.checkpoint, "--phase", "open-set"]
@@ -193,15 +219,7 @@ class Work:
     def run(program, *words, **how):
         line = [f"target/release/{program}", *map(str, words)]
         print("+", *line, file=sys.stderr)
-        with subprocess.Popen(line, cwd=CHECKOUT, text=True, **how) as child:
-            try:
-                said, _ = child.communicate()
-            except KeyboardInterrupt:
-                child.wait()  # it heard of that too, and keeps what it has
-                raise
-        if child.returncode:
-            raise subprocess.CalledProcessError(child.returncode, line)
-        return said
+        return subprocess.run(line, cwd=CHECKOUT, text=True, check=True, **how).stdout
 
 
 def figures(score):
@@ -209,7 +227,7 @@ def figures(score):
 
 
 def timing(log):
-    """Of a run: a step's median, and all of them; nothing of a row that was not trained."""
+    """Of a run: a step's median, and all of them, on so many cores; nothing of a row that was not trained."""
     steps = {}
     for line in map(json.loads, log.read_text().splitlines() if log.exists() else []):
         if "seconds_per_step" in line:
@@ -219,7 +237,8 @@ def timing(log):
         minutes += (step - begin) * seconds / 60
         begin = step
     median = statistics.median(steps.values()) if steps else 0.0
-    return {"minutes": round(minutes, 1), "seconds_per_step": round(median, 3), "when": time.strftime("%Y-%m-%d")}
+    return {"minutes": round(minutes, 1), "seconds_per_step": round(median, 3), "cores": len(os.sched_getaffinity(0)),
+            "when": time.strftime("%Y-%m-%d")}
 
 
 if __name__ == "__main__":

@@ -124,10 +124,11 @@ def shares(rows):
 def cost(rows):
     trained = {name: found for name, found in rows.items() if found[0]["trained"]}
     seconds = {name: statistics.mean(line["seconds_per_step"] for line in found) for name, found in trained.items()}
-    body = [[name, f"{seconds[name]:.2f}", f"{statistics.mean(line['minutes'] for line in found):.1f}"]
+    cores = {name: "/".join(sorted({str(line["cores"]) for line in found})) for name, found in trained.items()}
+    body = [[name, cores[name], f"{seconds[name]:.2f}", f"{statistics.mean(line['minutes'] for line in found):.1f}"]
             for name, found in trained.items()]
-    text = "### What it took\n\n" + table(["negatives", "s a step", "minutes"], body)
-    if {"flow", "cut-outs"} <= trained.keys():
+    text = "### What it took\n\n" + table(["negatives", "cores", "s a step", "minutes"], body)
+    if {"flow", "cut-outs"} <= trained.keys() and cores["flow"] == cores["cut-outs"]:
         text += (f"\nA step of joint training takes {seconds['flow'] / seconds['cut-outs']:.2f} times as long as one with "
                  "cut-outs.\n")
     return text
