@@ -104,8 +104,8 @@ train-syn: ## the shipped model without real negatives, from CLOSED, into target
 	target/release/open-set-train run $$settings --data "$(DATA)" --run $$out/run "$${begin[@]}"
 	target/release/open-set-train export "$(CLOSED)" --out $$out/begin/camvid-lite0-syn --force
 	$(call exported,$$out,camvid-lite0-syn)
-	target/release/open-set-train flow samples $$out/run/deepen.safetensors --out $$out/samples.png
-	target/release/open-set-train flow bpd $$out/run/deepen.safetensors --dataset camvid --root "$(DATA)/camvid" \
+	target/release/open-set-train flow samples $$out/run/open-set.safetensors --out $$out/samples.png
+	target/release/open-set-train flow bpd $$out/run/open-set.safetensors --dataset camvid --root "$(DATA)/camvid" \
 	    --split val --frames 20 | tee $$out/bpd.txt
 
 # Two hours and a half on two cores; a row that was stopped goes on with the same command, and one that is done stays.

@@ -115,7 +115,14 @@ fn the_feedback_is_of_the_phase_where_it_is_hybrid() {
         let text = format!("{{feedback: {feedback}, lambda: 0.5, optimizer: {{kind: adamax, lr: 0.001}}}}");
         crate::yaml::from_str(&text).unwrap()
     };
-    let hybrid = Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.4, beta4: 0.2, floor: Some(-10.0) };
+    let hybrid = Objective::Hybrid {
+        beta1: 1.0,
+        beta2: 0.3,
+        beta3: 0.4,
+        beta4: 0.2,
+        floor: Some(-10.0),
+        margin: None,
+    };
     let hybrid = hybrid.terms();
     let of = |name: &str| feedback(&lessons(name), &hybrid);
     let weighted = |weight, term| Weighted { weight, term };

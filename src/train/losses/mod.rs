@@ -21,7 +21,7 @@ mod tests;
 
 pub use divergence::jensen_shannon_to_uniform;
 pub use error::LossError;
-pub use objective::{Objective, Term, Weighted};
+pub use objective::{Margin, Objective, Term, Weighted};
 
 use pixels::Pixels;
 use tch::{Kind, Tensor};

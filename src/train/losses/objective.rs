@@ -31,6 +31,12 @@ pub enum Objective {
         /// below, and the features that this takes are missing where classes are told apart. With a floor the
         /// term's whole weight is on the outliers that are still likely.
         floor: Option<f64>,
+        /// Weight · E_in\[max(0, E − inlier)²\] beside them, as in the energy margin below; `None`: nothing.
+        ///
+        /// Deviation: the paper has none. Eq. (41) leaves the likelihood of inliers to the class posterior, and what a
+        /// closed-set training with a margin made likely is forgotten, unless negatives are so much like anomalies
+        /// that the last term holds it by itself.
+        margin: Option<Margin>,
     },
     /// Baseline, outlier exposure (Hendrycks et al., 2019): eq. (10) + weight · E_out\[cross-entropy between
     /// the uniform distribution and P(y|x)\].
@@ -72,12 +78,22 @@ pub enum Objective {
     Generator,
 }
 
+/// What keeps inliers likely.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Margin {
+    /// m_in: energies of inliers, −ln p̂(x) in nats, are pushed below it.
+    pub inlier: f64,
+    /// Its weight.
+    pub weight: f64,
+}
+
 /// An objective as it is read: variants with braces, since serde lets unknown keys pass on those without.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum Written {
     ClosedSet {},
-    Hybrid { beta1: f64, beta2: f64, beta3: f64, beta4: f64, floor: Option<f64> },
+    Hybrid { beta1: f64, beta2: f64, beta3: f64, beta4: f64, floor: Option<f64>, margin: Option<Margin> },
     OutlierExposure { weight: f64 },
     EnergyMargin { inlier: f64, outlier: Option<f64>, weight: f64 },
     VoidClassifier { weight: f64 },
@@ -89,8 +105,8 @@ impl From<Written> for Objective {
     fn from(written: Written) -> Self {
         match written {
             Written::ClosedSet {} => Self::ClosedSet,
-            Written::Hybrid { beta1, beta2, beta3, beta4, floor } => {
-                Self::Hybrid { beta1, beta2, beta3, beta4, floor }
+            Written::Hybrid { beta1, beta2, beta3, beta4, floor, margin } => {
+                Self::Hybrid { beta1, beta2, beta3, beta4, floor, margin }
             }
             Written::OutlierExposure { weight } => Self::OutlierExposure { weight },
             Written::EnergyMargin { inlier, outlier, weight } => {
@@ -173,12 +189,19 @@ impl Objective {
         };
         match *self {
             Self::ClosedSet => sum(&[(1.0, Term::Class)]),
-            Self::Hybrid { beta1, beta2, beta3, beta4, floor } => sum(&[
-                (beta1, Term::Class),
-                (beta2, Term::DatasetIn),
-                (beta3, Term::DatasetOut),
-                (beta4, Term::Likelihood { floor }),
-            ]),
+            Self::Hybrid { beta1, beta2, beta3, beta4, floor, margin } => {
+                let mut terms = sum(&[
+                    (beta1, Term::Class),
+                    (beta2, Term::DatasetIn),
+                    (beta3, Term::DatasetOut),
+                    (beta4, Term::Likelihood { floor }),
+                ]);
+                terms.extend(margin.map(|Margin { inlier, weight }| Weighted {
+                    weight,
+                    term: Term::EnergyIn { margin: inlier },
+                }));
+                terms
+            }
             Self::OutlierExposure { weight } => sum(&[(1.0, Term::Class), (weight, Term::Uniform)]),
             Self::EnergyMargin { inlier, outlier, weight } => {
                 let mut terms = sum(&[(1.0, Term::Class), (weight, Term::EnergyIn { margin: inlier })]);
@@ -224,11 +247,21 @@ impl Objective {
     pub fn check(&self) -> Result<(), LossError> {
         let weights: &[(&'static str, f64)] = match *self {
             Self::ClosedSet | Self::DatasetHead | Self::Generator => &[],
-            Self::Hybrid { beta1, beta2, beta3, beta4, floor } => {
+            Self::Hybrid { beta1, beta2, beta3, beta4, floor, margin } => {
                 if let Some(got) = floor.filter(|floor| !floor.is_finite()) {
                     return Err(LossError::Floor { got });
                 }
-                &[("beta1", beta1), ("beta2", beta2), ("beta3", beta3), ("beta4", beta4)]
+                let Margin { inlier, weight } = margin.unwrap_or(Margin { inlier: 0.0, weight: 0.0 });
+                if !inlier.is_finite() {
+                    return Err(LossError::Margins { inlier, outlier: None });
+                }
+                &[
+                    ("beta1", beta1),
+                    ("beta2", beta2),
+                    ("beta3", beta3),
+                    ("beta4", beta4),
+                    ("margin's weight", weight),
+                ]
             }
             Self::OutlierExposure { weight } | Self::VoidClassifier { weight } => &[("weight", weight)],
             Self::EnergyMargin { inlier, outlier, weight } => {

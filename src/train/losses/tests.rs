@@ -3,7 +3,8 @@
 use super::*;
 use tch::Device;
 
-const HYBRID: Objective = Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor: None };
+const HYBRID: Objective =
+    Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor: None, margin: None };
 const ALL: [Objective; 6] = [
     Objective::ClosedSet,
     HYBRID,
@@ -80,7 +81,14 @@ fn the_closed_set_loss_by_hand() {
 
 #[test]
 fn the_compound_loss_by_hand() {
-    let loss = five().loss(Objective::Hybrid { beta1: 2.0, beta2: 0.3, beta3: 0.5, beta4: 0.1, floor: None });
+    let loss = five().loss(Objective::Hybrid {
+        beta1: 2.0,
+        beta2: 0.3,
+        beta3: 0.5,
+        beta4: 0.1,
+        floor: None,
+        margin: None,
+    });
     let names: Vec<_> = loss.terms.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["class", "dataset_in", "dataset_out", "likelihood_out"]);
     close(term(&loss, "class"), CLASS);
@@ -98,7 +106,8 @@ fn the_compound_loss_by_hand() {
 fn outliers_below_the_floor_are_not_pushed_further() {
     // Between the two outliers' LSE, ln 4 = 1.386 and ln 8 = 2.079.
     let x = five();
-    let floored = Objective::Hybrid { beta1: 0.0, beta2: 0.0, beta3: 0.0, beta4: 1.0, floor: Some(1.5) };
+    let floored =
+        Objective::Hybrid { beta1: 0.0, beta2: 0.0, beta3: 0.0, beta4: 1.0, floor: Some(1.5), margin: None };
     let logits = x.s.set_requires_grad(true);
     let loss = loss(&floored, &logits, &x.d, &x.labels, &x.outliers, None).unwrap();
     close(value(&loss.total), (1.5 + 8f64.ln()) / 2.0);
@@ -108,6 +117,22 @@ fn outliers_below_the_floor_are_not_pushed_further() {
     for (i, expected) in [0.0, 0.0, 0.0, 0.5, 0.0].into_iter().enumerate() {
         close(of_each.double_value(&[i as i64]), expected);
     }
+}
+
+#[test]
+fn a_margin_keeps_inliers_likely() {
+    let margin = Some(Margin { inlier: -2.0, weight: 0.5 });
+    let loss = five().loss(Objective::Hybrid {
+        beta1: 1.0,
+        beta2: 0.0,
+        beta3: 0.0,
+        beta4: 0.0,
+        floor: None,
+        margin,
+    });
+    // Of the inliers' energies, -ln 4 and -ln 8, one is above -2.
+    close(term(&loss, "energy_in"), (2.0 - 4f64.ln()).powi(2) / 2.0);
+    close(value(&loss.total), CLASS + (2.0 - 4f64.ln()).powi(2) / 4.0);
 }
 
 #[test]
@@ -123,7 +148,14 @@ fn the_bound_of_eq_12_is_above_eq_11_and_the_class_term_makes_their_difference()
     assert!(bound > l_x);
     close(bound - l_x, CLASS);
     // Eqs. (24-26): L_cls + L_x^UB with E_in[−s_y] once is L_cls + E_out[LSE(s)].
-    let all = x.loss(Objective::Hybrid { beta1: 1.0, beta2: 0.0, beta3: 0.0, beta4: 1.0, floor: None });
+    let all = x.loss(Objective::Hybrid {
+        beta1: 1.0,
+        beta2: 0.0,
+        beta3: 0.0,
+        beta4: 1.0,
+        floor: None,
+        margin: None,
+    });
     close(value(&all.total), CLASS + bound + (s_y[0] + s_y[1]) / 2.0);
 }
 
@@ -378,7 +410,11 @@ fn settings_are_read_by_kind_and_unknown_keys_are_refused() {
     assert_eq!(read("kind: closed-set"), Ok(Objective::ClosedSet));
     assert_eq!(read("{kind: void-classifier, weight: 1}"), Ok(Objective::VoidClassifier { weight: 1.0 }));
     let floored = "{kind: hybrid, beta1: 1, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor: -10}";
-    assert!(matches!(read(floored), Ok(Objective::Hybrid { floor: Some(-10.0), .. })));
+    assert!(matches!(read(floored), Ok(Objective::Hybrid { floor: Some(-10.0), margin: None, .. })));
+    let kept = floored.replace("floor: -10", "margin: {inlier: -9, weight: 0.1}");
+    let margin = Some(Margin { inlier: -9.0, weight: 0.1 });
+    assert!(matches!(read(&kept), Ok(Objective::Hybrid { floor: None, margin: m, .. }) if m == margin));
+    assert!(read(&kept.replace("weight", "share")).is_err());
     for wrong in ["{kind: closed-set, weight: 1}", "{kind: hybrid, beta1: 1}", "{kind: hybird}", "{}"] {
         assert!(read(wrong).is_err(), "{wrong}");
     }
@@ -391,11 +427,20 @@ fn settings_are_read_by_kind_and_unknown_keys_are_refused() {
 
 #[test]
 fn impossible_objectives_are_refused() {
-    let hybrid = Objective::Hybrid { beta1: 1.0, beta2: -0.3, beta3: 0.3, beta4: 0.03, floor: None };
+    let hybrid =
+        Objective::Hybrid { beta1: 1.0, beta2: -0.3, beta3: 0.3, beta4: 0.03, floor: None, margin: None };
     assert!(hybrid.check().unwrap_err().to_string().starts_with("beta2 is -0.3"));
     let floor = Some(f64::NEG_INFINITY);
-    let bottomless = Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor };
+    let bottomless =
+        Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor, margin: None };
     assert!(bottomless.check().unwrap_err().to_string().starts_with("floor is -inf"));
+    for (inlier, weight, said) in
+        [(-10.0, -1.0, "margin's weight is -1"), (f64::INFINITY, 1.0, "energy margins: inlier inf")]
+    {
+        let margin = Some(Margin { inlier, weight });
+        let kept = Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor: None, margin };
+        assert!(kept.check().unwrap_err().to_string().starts_with(said));
+    }
     assert!(Objective::OutlierExposure { weight: f64::NAN }.check().is_err());
     let margins = Objective::EnergyMargin { inlier: -5.0, outlier: Some(-15.0), weight: 0.1 };
     let endless = Objective::EnergyMargin { inlier: f64::NAN, outlier: None, weight: 0.1 };

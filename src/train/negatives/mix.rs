@@ -46,7 +46,9 @@ impl Mix {
                 }
                 SourceSettings::Pictures { folder, .. } => Box::new(Whole::of_folder(&at(folder), share)?),
                 SourceSettings::Noise { sides, .. } => Box::new(Noise(*sides)),
-                SourceSettings::Generated { sides, .. } => Box::new(Vacancies(*sides)),
+                SourceSettings::Generated { sides, magnify, .. } => {
+                    Box::new(Vacancies { sides: *sides, magnify: *magnify })
+                }
             };
             Ok((source.weight(), opened))
         };

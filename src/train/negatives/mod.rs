@@ -59,8 +59,13 @@ pub enum Negative {
     Object(Arc<Cutout>),
     /// A patch and its mask, of the size and with the edge and colours it will have in the scene.
     AsItIs(Arc<Cutout>),
-    /// A rectangle that the trainer fills: width and height, multiples of [`MULTIPLE`].
-    Vacancy([usize; 2]),
+    /// A rectangle that the trainer fills.
+    Vacancy {
+        /// Width and height, multiples of [`MULTIPLE`].
+        sides: [usize; 2],
+        /// How many times larger it is than what is made for it, 1 or more.
+        magnified: f64,
+    },
 }
 
 /// Sides of what a trained generator fills are multiples of this, in pixels.
@@ -77,6 +82,8 @@ pub struct Vacancy {
     pub width: usize,
     /// Rows.
     pub height: usize,
+    /// Width and height of what is made for it, no larger than it is; multiples of [`MULTIPLE`]. It is enlarged.
+    pub made: [usize; 2],
 }
 
 /// What pasting made of a scene besides its pixels and labels.

@@ -47,8 +47,8 @@ pub(super) fn paste(
     for _ in 0..count {
         let view = SceneView { rgb: &scene.rgb, labels: &scene.labels };
         let (cutout, as_it_is) = match draw(&negatives.source, &view, &negatives.damage, rng)? {
-            Negative::Vacancy(sides) => {
-                pasted.vacancies.extend(vacate(sides, scene, framing, &mut pasted.outliers, rng));
+            Negative::Vacancy { sides, magnified } => {
+                pasted.vacancies.extend(vacate(sides, magnified, scene, framing, &mut pasted.outliers, rng));
                 continue;
             }
             Negative::Object(cutout) => (cutout, false),
@@ -63,6 +63,7 @@ pub(super) fn paste(
 /// Keeps a rectangle for the trainer, anywhere in the image; none, where the image is smaller than the smallest.
 fn vacate(
     sides: [usize; 2],
+    magnified: f64,
     scene: &mut Scene,
     framing: &Framing,
     outliers: &mut [bool],
@@ -80,7 +81,11 @@ fn vacate(
         scene.labels[row + left..row + left + width].fill(IGNORE);
         outliers[row + left..row + left + width].fill(true);
     }
-    Some(Vacancy { left, top, width, height })
+    let made = [width, height].map(|side| {
+        let of_it = side as f64 / magnified / MULTIPLE as f64;
+        (of_it.round() as usize).max(1) * MULTIPLE
+    });
+    Some(Vacancy { left, top, width, height, made })
 }
 
 /// What a source drew.

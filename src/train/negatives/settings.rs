@@ -22,6 +22,10 @@ fn default_together() -> [usize; 2] {
     [1, 2]
 }
 
+fn as_it_is() -> [f64; 2] {
+    [1.0, 1.0]
+}
+
 fn default_weight() -> f64 {
     1.0
 }
@@ -93,6 +97,13 @@ pub enum SourceSettings {
         /// As those of `rectangles`.
         #[serde(default)]
         sides: Sides,
+        /// A rectangle is so many times larger than what is made for it, and then enlarged: from, to; drawn evenly by
+        /// its logarithm.
+        ///
+        /// Deviation: 1 in the paper. A small generator knows colours beside each other, and no shapes: enlarged,
+        /// what it knows is found at more than one scale, and a large negative is made in the time of a small one.
+        #[serde(default = "as_it_is")]
+        magnify: [f64; 2],
         /// Above 0.
         #[serde(default = "default_weight")]
         weight: f64,
@@ -118,6 +129,11 @@ impl SourceSettings {
             return refuse("weight", self.weight().to_string(), "a number above 0");
         }
         match self {
+            Self::Generated { magnify: [low, high], .. }
+                if !(1.0 <= *low && low <= high && *high <= 64.0) =>
+            {
+                refuse("magnify", format!("{low}..{high}"), "two numbers between 1 and 64, the smaller first")
+            }
             Self::Instances { together: [low, high], .. } if !(1 <= *low && low <= high && *high <= 16) => {
                 refuse("together", format!("{low}..{high}"), "1 to 16 instances, the smaller first")
             }

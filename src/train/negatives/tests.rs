@@ -255,11 +255,12 @@ fn a_vacancy_is_void_and_shows_what_is_to_be_replaced() {
         let clean = scene.clone();
         let framing = Framing { enlarged: 1.0, image: [10..70, 5..50] };
         let pasted = negatives.paste(&mut scene, &framing, &mut rng(seed)).unwrap();
-        let [Vacancy { left, top, width, height }] = pasted.vacancies[..] else { panic!("{pasted:?}") };
+        let [Vacancy { left, top, width, height, made }] = pasted.vacancies[..] else { panic!("{pasted:?}") };
         assert!(left >= 10 && top >= 5 && left + width <= 70 && top + height <= 50, "all in the image");
         assert!(
             width % MULTIPLE == 0 && height % MULTIPLE == 0 && width >= 16 && (16..=40).contains(&height)
         );
+        assert_eq!(made, [width, height]);
         assert_eq!(scene.rgb, clean.rgb);
         for (i, outlier) in pasted.outliers.iter().enumerate() {
             let (x, y) = (i % 80, i / 80);
@@ -272,6 +273,30 @@ fn a_vacancy_is_void_and_shows_what_is_to_be_replaced() {
     let mut small = scene(7, 60);
     let framing = Framing::whole(&small.rgb);
     assert_eq!(negatives.paste(&mut small, &framing, &mut rng(1)).unwrap().vacancies, [], "no room for any");
+}
+
+#[test]
+fn a_vacancy_is_filled_by_something_smaller_that_is_enlarged() {
+    let yaml = "{sources: [{kind: generated, sides: [16, 64], magnify: [1, 16]}], paste: {objects: [1, 1]}}";
+    let negatives = open(Path::new(""), yaml).unwrap();
+    let mut of_the_side = Vec::new();
+    for seed in 0..60 {
+        let mut scene = scene(80, 60);
+        let framing = Framing::whole(&scene.rgb);
+        let pasted = negatives.paste(&mut scene, &framing, &mut rng(seed)).unwrap();
+        let [Vacancy { width, height, made, .. }] = pasted.vacancies[..] else { panic!("{pasted:?}") };
+        for (made, side) in made.into_iter().zip([width, height]) {
+            assert!(made % MULTIPLE == 0 && (MULTIPLE..=side).contains(&made), "{made} of {side}");
+        }
+        of_the_side.push(made[0] as f64 / width as f64);
+    }
+    let share = |from, to| of_the_side.iter().filter(|s| (from..=to).contains(*s)).count();
+    // By its logarithm: as often below 4 as above, and steps of 8 pixels let less than 1/4 through.
+    assert!(share(0.6, 1.0) >= 5 && share(0.3, 0.59) >= 5 && share(0.0, 0.29) >= 10, "{of_the_side:?}");
+    for wrong in ["[0.5, 2]", "[4, 2]", "[1, 65]", "[1, .nan]"] {
+        let error = open(Path::new(""), &yaml.replace("[1, 16]", wrong)).unwrap_err().to_string();
+        assert!(error.contains("magnify") && error.contains("between 1 and 64"), "{error}");
+    }
 }
 
 /// Instance 1 is red and 12x12, instance 2 green and 10x20, instance 3 a speck.

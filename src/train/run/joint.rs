@@ -31,7 +31,7 @@ struct Learning<'a> {
 
 /// What a batch's vacancies were filled with.
 pub struct Filled {
-    /// `[1, 3, h, w]` each, as they were: colours of 0 to 255.
+    /// `[1, 3, h, w]` each, what was there at the size that is made: colours of 0 to 255.
     replaced: Vec<Tensor>,
     /// The same sizes; with a graph where the generator learns.
     generated: Vec<Tensor>,
@@ -93,7 +93,10 @@ impl<'a> Joint<'a> {
             return Ok(None);
         }
         let vacancies = &batch.vacancies;
-        let replaced = vacancies.iter().map(|v| self.colours(&place(&batch.images, v)?));
+        let replaced = vacancies.iter().map(|v| {
+            let [width, height] = v.1.made.map(|side| side as i64);
+            self.colours(&place(&batch.images, v)?.f_adaptive_avg_pool2d([height, width])?)
+        });
         let replaced = replaced.collect::<Result<Vec<_>, RunError>>()?;
         let places = Tensor::f_zeros_like(&batch.outliers)?;
         for (image, v) in vacancies {
@@ -216,7 +219,8 @@ impl<'a> Joint<'a> {
         Ok(pixels.f_mul(&std)?.f_add(&mean)?.f_mul_scalar(255.0)?.f_round()?.f_contiguous()?)
     }
 
-    /// Images with patches of colours in their places, normalised as the images are; eq. (15) with a mask of ones.
+    /// Images with patches of colours, enlarged to their places, normalised as the images are; eq. (15) with a mask of
+    /// ones.
     fn with(
         &self,
         images: &Tensor,
@@ -227,8 +231,10 @@ impl<'a> Joint<'a> {
         filled.f_copy_(images)?;
         let [mean, std] = self.statistics(images)?;
         for (vacancy, patch) in vacancies.iter().zip(patches) {
+            let mut place = place(&filled, vacancy)?;
+            let (_, _, height, width) = place.size4()?;
             let pixels = patch.f_div_scalar(255.0)?.f_sub(&mean)?.f_div(&std)?;
-            place(&filled, vacancy)?.f_copy_(&pixels)?;
+            place.f_copy_(&pixels.f_upsample_bilinear2d([height, width], false, None, None)?)?;
         }
         Ok(filled)
     }

@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 use tempfile::tempdir;
 
 use super::checkpoint::Checkpoint;
+use super::joint::Joint;
 use super::train::{Batches, Feed, Outside};
 use super::*;
 use crate::train::data::Batch;
@@ -97,7 +98,9 @@ impl Batches for Halves {
         let mut labels = labels;
         let mut vacancies = Vec::new();
         if step % 3 != 2 {
-            let vacancy = Vacancy { left: 3, top: 10, width: 8, height: 16 };
+            // As large as it is, and half as high.
+            let made = [8, if step % 2 == 0 { 16 } else { 8 }];
+            let vacancy = Vacancy { left: 3, top: 10, width: 8, height: 16, made };
             let view = |t: &Tensor| t.get(0).narrow(0, 10, 16).narrow(1, 3, 8);
             let _ = view(&mut outliers).fill_(1);
             let _ = view(&mut labels).fill_(255);
@@ -241,6 +244,33 @@ fn a_flow_has_the_phases_schedule_or_its_own() {
     let as_the_phase = moved("lambda: 0.03, ");
     assert_eq!(moved("lambda: 0.03, schedule: {kind: constant}, "), as_the_phase);
     assert_ne!(moved("lambda: 0.03, schedule: {kind: cosine}, "), as_the_phase);
+}
+
+#[test]
+fn what_is_made_smaller_is_enlarged_to_its_place() {
+    let written = both();
+    let both = Both::new(&written);
+    let mut batch = Halves { stop: None }.next(1).unwrap();
+    assert_eq!(batch.vacancies[0].1.made, [8, 8]);
+    let before = batch.images.copy();
+    let settings = &written.settings;
+    let joint = Joint::begin(both.generator.as_ref(), &settings.phases[1], settings.normalisation()).unwrap();
+    joint.fill(&mut batch, &both.network, 3, 0).unwrap().unwrap();
+    let place = |images: &Tensor| images.get(0).narrow(1, 10, 16).narrow(2, 3, 8);
+    assert_ne!(place(&before), place(&batch.images));
+    // Bilinear, by half pixels: of rows a, b, ... the first is a, then come 3/4 a + 1/4 b and 1/4 a + 3/4 b.
+    let row = |at: i64| place(&batch.images).narrow(1, at, 1);
+    let mut made = row(0);
+    for pair in 0..7 {
+        let next = (row(2 * pair + 2) - &made * 0.25) / 0.75;
+        let expected: Tensor = &made * 0.75 + &next * 0.25;
+        let off = (expected - row(2 * pair + 1)).abs().max().double_value(&[]);
+        assert!(off < 1e-3, "rows {pair}: {off}");
+        made = next;
+    }
+    assert!((made - row(15)).abs().max().double_value(&[]) < 1e-3);
+    let rest = |images: &Tensor| images.narrow(3, 11, 21);
+    assert_eq!(rest(&before), rest(&batch.images));
 }
 
 #[test]

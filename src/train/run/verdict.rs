@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn the_best_is_by_what_is_trained() {
-        let hybrid = Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor: None };
+        let hybrid =
+            Objective::Hybrid { beta1: 1.0, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor: None, margin: None };
         let v = verdict(Some(0.5), Some(0.75));
         assert_eq!((v.worth(&Objective::ClosedSet), v.worth(&hybrid)), (Some(0.5), Some(0.625)));
         assert_eq!(verdict(None, Some(0.75)).worth(&Objective::ClosedSet), None);
