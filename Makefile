@@ -76,7 +76,7 @@ train: ## the shipped model from its settings, into target/train/camvid-lite0; D
 	target/release/open-set-train run config/train/camvid-lite0.yaml --data "$(DATA)" --run $$out/run "$${resume[@]}"
 	$(call exported,$$out,camvid-lite0)
 
-# Forty minutes, and ten more for the flow, which the ablation begins with too. With SEED=8 the same by another seed.
+# Some minutes, and some more for the flow, which the ablation begins with too. With SEED=8 the same by another seed.
 train-syn: ## the shipped model without real negatives, from CLOSED, into target/train/camvid-lite0-syn; DATA=folder of camvid/ and cutouts/
 	@[[ -n "$(DATA)" ]] || { echo "make train-syn DATA=folder of camvid/ and cutouts/" >&2; exit 2; }
 	setup/setup.sh train
@@ -108,7 +108,8 @@ train-syn: ## the shipped model without real negatives, from CLOSED, into target
 	target/release/open-set-train flow bpd $$out/run/open-set.safetensors --dataset camvid --root "$(DATA)/camvid" \
 	    --split val --frames 20 | tee $$out/bpd.txt
 
-# Two hours and a half on two cores; a row that was stopped goes on with the same command, and one that is done stays.
+# A row that was stopped goes on with the same command, and one that is done stays. ABLATION='--at-once 2' trains two rows
+# beside each other, each on half of the cores, which is faster.
 ablation: build ## what negatives are worth, from CLOSED, into models/README.md; DATA=folder of camvid/, camvid-static/ and cutouts/
 	@[[ -n "$(DATA)" ]] || { echo "make ablation DATA=folder of camvid/, camvid-static/ and cutouts/" >&2; exit 2; }
 	setup/setup.sh train plots
@@ -123,7 +124,7 @@ bench: build ## latency of the node; rankings and components beside scikit-learn
 	$(PYTHON_HERE) benches/ranking.py
 	$(PYTHON_HERE) benches/components.py
 
-bench-train: ## a training step beside Python PyTorch's; PYTHON_WITH_TORCH=a Python that has torch 2.13
+bench-train: ## a training step with a flow beside one without, and beside Python PyTorch's; PYTHON_WITH_TORCH=a Python that has torch 2.13
 	@setup/setup.sh train
 	. .prefix/env.sh
 	cargo build --release --locked $(TRAINER) --bins

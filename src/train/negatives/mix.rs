@@ -46,8 +46,8 @@ impl Mix {
                 }
                 SourceSettings::Pictures { folder, .. } => Box::new(Whole::of_folder(&at(folder), share)?),
                 SourceSettings::Noise { sides, .. } => Box::new(Noise(*sides)),
-                SourceSettings::Generated { sides, magnify, .. } => {
-                    Box::new(Vacancies { sides: *sides, magnify: *magnify })
+                SourceSettings::Generated { sides, magnify, blobs, .. } => {
+                    Box::new(Vacancies { sides: *sides, magnify: *magnify, blobs: *blobs })
                 }
             };
             Ok((source.weight(), opened))

@@ -14,6 +14,7 @@
 //!
 //! Deliberately does not know: losses, networks, data sets (it is handed the images it may cut from).
 
+mod blob;
 mod cutouts;
 mod error;
 mod instances;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
+pub use blob::Blob;
 pub use cutouts::CutoutFolder;
 pub use error::NegativesError;
 pub use instances::Instances;
@@ -43,7 +45,7 @@ pub(in crate::train) use pictures::find as find_pictures;
 pub use rectangles::Rectangles;
 pub use settings::{Ground, Paste, Settings, SourceSettings};
 pub use sides::Sides;
-pub use vacancies::Vacancies;
+pub use vacancies::{Vacancies, Wanted};
 pub use whole::Whole;
 
 use crate::dataset::paste::Cutout;
@@ -59,19 +61,14 @@ pub enum Negative {
     Object(Arc<Cutout>),
     /// A patch and its mask, of the size and with the edge and colours it will have in the scene.
     AsItIs(Arc<Cutout>),
-    /// A rectangle that the trainer fills.
-    Vacancy {
-        /// Width and height, multiples of [`MULTIPLE`].
-        sides: [usize; 2],
-        /// How many times larger it is than what is made for it, 1 or more.
-        magnified: f64,
-    },
+    /// A place that the trainer fills.
+    Vacancy(Wanted),
 }
 
 /// Sides of what a trained generator fills are multiples of this, in pixels.
 pub const MULTIPLE: usize = 8;
 
-/// A rectangle of a scene, all of it inside, for the trainer to fill.
+/// A rectangle of a scene, all of it inside; the trainer fills what is an outlier of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vacancy {
     /// First column.

@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Framing, MULTIPLE, Negative, Negatives, NegativesError, Paste, Pasted, SceneView, Source, Vacancy,
+    Framing, MULTIPLE, Negative, Negatives, NegativesError, Paste, Pasted, SceneView, Source, Vacancy, Wanted,
 };
 use crate::dataset::paste::{self, Cutout, Light, Patch, Pixel, Shape};
 use crate::images::Rgb;
@@ -47,8 +47,8 @@ pub(super) fn paste(
     for _ in 0..count {
         let view = SceneView { rgb: &scene.rgb, labels: &scene.labels };
         let (cutout, as_it_is) = match draw(&negatives.source, &view, &negatives.damage, rng)? {
-            Negative::Vacancy { sides, magnified } => {
-                pasted.vacancies.extend(vacate(sides, magnified, scene, framing, &mut pasted.outliers, rng));
+            Negative::Vacancy(wanted) => {
+                pasted.vacancies.extend(vacate(&wanted, scene, framing, &mut pasted.outliers, rng));
                 continue;
             }
             Negative::Object(cutout) => (cutout, false),
@@ -60,32 +60,30 @@ pub(super) fn paste(
     Ok(pasted)
 }
 
-/// Keeps a rectangle for the trainer, anywhere in the image; none, where the image is smaller than the smallest.
+/// Keeps a place for the trainer, anywhere in the image; none, where the image is smaller than the smallest.
 fn vacate(
-    sides: [usize; 2],
-    magnified: f64,
+    wanted: &Wanted,
     scene: &mut Scene,
     framing: &Framing,
     outliers: &mut [bool],
     rng: &mut ChaCha8Rng,
 ) -> Option<Vacancy> {
     let [columns, rows] = &framing.image;
-    let [width, height] = [(sides[0], columns.len()), (sides[1], rows.len())]
+    let [width, height] = [(wanted.sides[0], columns.len()), (wanted.sides[1], rows.len())]
         .map(|(side, image)| side.min(image / MULTIPLE * MULTIPLE));
     if width == 0 || height == 0 {
         return None;
     }
     let left = rng.random_range(columns.start..=columns.end - width);
     let top = rng.random_range(rows.start..=rows.end - height);
-    for row in (top..top + height).map(|y| y * scene.rgb.width) {
-        scene.labels[row + left..row + left + width].fill(IGNORE);
-        outliers[row + left..row + left + width].fill(true);
+    for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+        if wanted.covers([x, y], [width, height]) {
+            let pixel = (top + y) * scene.rgb.width + left + x;
+            scene.labels[pixel] = IGNORE;
+            outliers[pixel] = true;
+        }
     }
-    let made = [width, height].map(|side| {
-        let of_it = side as f64 / magnified / MULTIPLE as f64;
-        (of_it.round() as usize).max(1) * MULTIPLE
-    });
-    Some(Vacancy { left, top, width, height, made })
+    Some(Vacancy { left, top, width, height, made: wanted.made([width, height]) })
 }
 
 /// What a source drew.

@@ -104,6 +104,11 @@ pub enum SourceSettings {
         /// what it knows is found at more than one scale, and a large negative is made in the time of a small one.
         #[serde(default = "as_it_is")]
         magnify: [f64; 2],
+        /// The share of them that are no rectangles but blobs with an outline of their own, 0..1.
+        ///
+        /// Deviation: 0 in the paper. Straight edges tell a rectangle whatever is in it.
+        #[serde(default)]
+        blobs: f64,
         /// Above 0.
         #[serde(default = "default_weight")]
         weight: f64,
@@ -133,6 +138,9 @@ impl SourceSettings {
                 if !(1.0 <= *low && low <= high && *high <= 64.0) =>
             {
                 refuse("magnify", format!("{low}..{high}"), "two numbers between 1 and 64, the smaller first")
+            }
+            Self::Generated { blobs, .. } if !(0.0..=1.0).contains(blobs) => {
+                refuse("blobs", blobs.to_string(), "a share, 0 to 1")
             }
             Self::Instances { together: [low, high], .. } if !(1 <= *low && low <= high && *high <= 16) => {
                 refuse("together", format!("{low}..{high}"), "1 to 16 instances, the smaller first")

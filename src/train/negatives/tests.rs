@@ -299,6 +299,39 @@ fn a_vacancy_is_filled_by_something_smaller_that_is_enlarged() {
     }
 }
 
+#[test]
+fn a_blob_is_round_and_what_is_around_it_stays_known() {
+    let yaml = "{sources: [{kind: generated, sides: [32, 48], blobs: 1}], paste: {objects: [1, 1]}}";
+    let negatives = open(Path::new(""), yaml).unwrap();
+    let mut quarters = Vec::new();
+    for seed in 0..40 {
+        let mut scene = scene(80, 60);
+        let clean = scene.clone();
+        let framing = Framing::whole(&scene.rgb);
+        let pasted = negatives.paste(&mut scene, &framing, &mut rng(seed)).unwrap();
+        let [Vacancy { left, top, width, height, .. }] = pasted.vacancies[..] else { panic!("{pasted:?}") };
+        let is_in = |x: usize, y: usize| pasted.outliers[y * 80 + x];
+        assert!(is_in(left + width / 2, top + height / 2));
+        for (x, y) in [(left, top), (left + width - 1, top), (left, top + height - 1)] {
+            assert!(!is_in(x, y), "a corner");
+        }
+        for (i, outlier) in pasted.outliers.iter().enumerate() {
+            let inside = (left..left + width).contains(&(i % 80)) && (top..top + height).contains(&(i / 80));
+            assert!(inside || !outlier);
+            assert_eq!(scene.labels[i], if *outlier { IGNORE } else { clean.labels[i] });
+        }
+        let of_it = pasted.outliers.iter().filter(|out| **out).count() as f64;
+        // A circle of 3/4 is 44 % of its square; waves take as much away as they add.
+        assert!((of_it / (width * height) as f64 - 0.44).abs() < 0.03, "{of_it} of {width}x{height}");
+        let quarter = (0..height / 2).flat_map(|y| (0..width / 2).map(move |x| (left + x, top + y)));
+        quarters.push(quarter.filter(|&(x, y)| is_in(x, y)).count() as f64 / of_it);
+    }
+    let (least, most) = quarters.iter().fold((1f64, 0f64), |(a, b), q| (a.min(*q), b.max(*q)));
+    assert!(most - least > 0.02, "outlines of their own: {quarters:?}");
+    let error = open(Path::new(""), &yaml.replace("blobs: 1", "blobs: 1.5")).unwrap_err().to_string();
+    assert!(error.contains("blobs") && error.contains("a share, 0 to 1"), "{error}");
+}
+
 /// Instance 1 is red and 12x12, instance 2 green and 10x20, instance 3 a speck.
 fn instance(x: usize, y: usize) -> u8 {
     match (x, y) {

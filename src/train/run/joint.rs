@@ -99,15 +99,14 @@ impl<'a> Joint<'a> {
         });
         let replaced = replaced.collect::<Result<Vec<_>, RunError>>()?;
         let places = Tensor::f_zeros_like(&batch.outliers)?;
-        for (image, v) in vacancies {
-            let rows = places.f_select(0, *image as i64)?.f_narrow(0, v.top as i64, v.height as i64)?;
-            let _ = rows.f_narrow(1, v.left as i64, v.width as i64)?.f_fill_(1)?;
+        for vacancy in vacancies {
+            of_place(&places, vacancy)?.f_copy_(&of_place(&batch.outliers, vacancy)?)?;
         }
         let mut noise = self.noise(seed, micro);
         self.initialise(batch, &mut noise)?;
         let mut judge = |patches: &[Tensor]| -> Result<Tensor, GeneratorError> {
             let asked = |e: &dyn std::error::Error| GeneratorError::Segmenter(e.to_string());
-            let images = self.with(&batch.images, vacancies, patches)?;
+            let images = self.with(&batch.images, &places, vacancies, patches)?;
             let said = network.forward(&images, Mode::Eval).map_err(|e| asked(&e))?;
             let divergence = [Weighted { weight: 1.0, term: Term::JensenShannon }];
             let (s, d) = (&said.logits, &said.dataset_logits);
@@ -115,7 +114,7 @@ impl<'a> Joint<'a> {
             Ok(loss.total)
         };
         let generated = self.generator.generate(&replaced, &mut judge, &mut noise)?;
-        let images = self.with(&batch.images, vacancies, &generated)?;
+        let images = self.with(&batch.images, &places, vacancies, &generated)?;
         batch.images = images;
         Ok(Some(Filled { replaced, generated, places, noise }))
     }
@@ -219,11 +218,12 @@ impl<'a> Joint<'a> {
         Ok(pixels.f_mul(&std)?.f_add(&mean)?.f_mul_scalar(255.0)?.f_round()?.f_contiguous()?)
     }
 
-    /// Images with patches of colours, enlarged to their places, normalised as the images are; eq. (15) with a mask of
-    /// ones.
+    /// Images with patches of colours, enlarged to their places, normalised as the images are; eq. (15), m of which is
+    /// true in `places`.
     fn with(
         &self,
         images: &Tensor,
+        places: &Tensor,
         vacancies: &[(usize, Vacancy)],
         patches: &[Tensor],
     ) -> Result<Tensor, tch::TchError> {
@@ -234,7 +234,10 @@ impl<'a> Joint<'a> {
             let mut place = place(&filled, vacancy)?;
             let (_, _, height, width) = place.size4()?;
             let pixels = patch.f_div_scalar(255.0)?.f_sub(&mean)?.f_div(&std)?;
-            place.f_copy_(&pixels.f_upsample_bilinear2d([height, width], false, None, None)?)?;
+            let pixels = pixels.f_upsample_bilinear2d([height, width], false, None, None)?;
+            let mask = of_place(places, vacancy)?;
+            let mixed = pixels.f_where_self(&mask, &place)?;
+            place.f_copy_(&mixed)?;
         }
         Ok(filled)
     }
@@ -246,6 +249,12 @@ impl<'a> Joint<'a> {
         };
         Ok([of(&self.normalisation.mean)?, of(&self.normalisation.std)?])
     }
+}
+
+/// A view of the vacancy's part of `[N, H, W]`, `[h, w]`.
+fn of_place(map: &Tensor, (image, v): &(usize, Vacancy)) -> Result<Tensor, tch::TchError> {
+    let rows = map.f_select(0, *image as i64)?.f_narrow(0, v.top as i64, v.height as i64)?;
+    rows.f_narrow(1, v.left as i64, v.width as i64)
 }
 
 /// A view of the vacancy's pixels, `[1, 3, h, w]`.

@@ -99,7 +99,7 @@ impl Batches for Halves {
         let mut vacancies = Vec::new();
         if step % 3 != 2 {
             // As large as it is, and half as high.
-            let made = [8, if step % 2 == 0 { 16 } else { 8 }];
+            let made = [8, if step.is_multiple_of(2) { 16 } else { 8 }];
             let vacancy = Vacancy { left: 3, top: 10, width: 8, height: 16, made };
             let view = |t: &Tensor| t.get(0).narrow(0, 10, 16).narrow(1, 3, 8);
             let _ = view(&mut outliers).fill_(1);
@@ -271,6 +271,21 @@ fn what_is_made_smaller_is_enlarged_to_its_place() {
     assert!((made - row(15)).abs().max().double_value(&[]) < 1e-3);
     let rest = |images: &Tensor| images.narrow(3, 11, 21);
     assert_eq!(rest(&before), rest(&batch.images));
+}
+
+#[test]
+fn only_a_vacancys_outliers_are_filled() {
+    let written = both();
+    let both = Both::new(&written);
+    let mut batch = Halves { stop: None }.next(0).unwrap();
+    // The upper half of the rectangle is no outlier any more.
+    let _ = batch.outliers.get(0).narrow(0, 10, 8).fill_(0);
+    let before = batch.images.copy();
+    let settings = &written.settings;
+    let joint = Joint::begin(both.generator.as_ref(), &settings.phases[1], settings.normalisation()).unwrap();
+    joint.fill(&mut batch, &both.network, 3, 0).unwrap().unwrap();
+    let changed = before.ne_tensor(&batch.images).any_dim(1, false);
+    assert_eq!(changed, batch.outliers);
 }
 
 #[test]
