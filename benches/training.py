@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Seconds a training step takes: open-set-train beside the same network and batch in Python PyTorch.
+"""Seconds a training step takes: open-set-train beside the same network and batch in Python PyTorch, and with a flow
+trained along beside plain fine-tuning.
 
-The two take turns, a few rounds of each, every one in a process of its own. The trainer does all it does in a
+Those compared take turns, a few rounds of each, every one in a process of its own. The trainer does all it does in a
 training: it decodes, cuts, resizes and jitters scenes on a thread, clips gradients and keeps running means. The
 yardstick, benches/torch_twin.py, sees one random batch again and again and does neither. It is run as it comes, and
-with the allocator told to keep its memory as the trainer tells its own (src/train/memory.rs).
+with the allocator told to keep its memory as the trainer tells its own (src/train/memory.rs). Fine-tuning is eq. (41)
+with patches of noise for negatives, which cost nothing; joint training has a flow's samples in their places.
 
     PYTHON_WITH_TORCH=venv/bin/python benches/training.py     torch 2.13, as the trainer's libtorch; a few minutes
+    benches/training.py                                       without: the trainer beside itself
 
 Nothing else should run meanwhile: half a core taken away is a third of the speed.
 """
@@ -14,6 +17,7 @@ Nothing else should run meanwhile: half a core taken away is a third of the spee
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -40,11 +44,12 @@ model:
   mean: [0.485, 0.456, 0.406]
   std: [0.229, 0.224, 0.225]
 data: {{dataset: folder, folder: scenes, workers: 1}}
+{generator}
 phases:
-- name: closed-set
+- name: timed
   steps: {steps}
   batch: {batch}
-  objective: {{kind: closed-set}}
+  {phase}
   augmentation: {{crop: {size}, scale: [0.5, 2.0], photometric: {{brightness: 0.1, contrast: 0.2, saturation: 0.2}}}}
   optimizer: {{kind: adamw, lr: 0.0001, weight_decay: 0.01}}
   schedule: {{kind: constant}}
@@ -58,6 +63,15 @@ export:
   training: {{network: lite0, data: drawn scenes, licence: none needed}}
 """
 
+CLOSED_SET = "objective: {kind: closed-set}"
+FINE_TUNING = """objective: {kind: hybrid, beta1: 1, beta2: 0.3, beta3: 0.3, beta4: 0.03, floor: -10}
+  negatives:
+    sources: [{kind: noise, sides: [16, 128]}]
+    paste: {probability: 0.9, objects: [1, 1]}"""
+JOINT = FINE_TUNING.replace("noise", "generated") + """
+  generator: {feedback: jensen-shannon, lambda: 0.03, optimizer: {kind: adamax, lr: 0.0001}, clip: 10}"""
+FLOW = "generator: {kind: flow, preset: small}"
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -68,34 +82,48 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     asked = parser.parse_args()
-    python = os.environ.get("PYTHON_WITH_TORCH")
-    if not python:
-        return print("skipped: PYTHON_WITH_TORCH names no Python that has torch 2.13 (pip install torch==2.13.0)")
     if not PROGRAM.exists():
         sys.exit(f"{PROGRAM} is not built: make bench-train")
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         scenes = ["scenes", "--out", scratch / "scenes", "--count", "32", "--size", "480", "360"]
         subprocess.run([PROGRAM, *scenes], check=True)
-        runs = {
-            "open-set-train": lambda i: trainer(asked, scratch, i),
-            "Python PyTorch": lambda i: twin(asked, python),
-            "Python PyTorch, keeping memory": lambda i: twin(asked, python, GLIBC_TUNABLES=KEEPS_MEMORY),
-        }
-        seconds = {name: [] for name in runs}
-        for i in range(asked.rounds):
-            for name, run in runs.items():
-                seconds[name].append(run(i))
-                print(f"round {i + 1}: {name} {seconds[name][-1]:.3f} s a step", file=sys.stderr)
-    print(f"batch {asked.batch}, {asked.size} x {asked.size}, {asked.precision}, {asked.threads} threads, medians of rounds")
-    ours = statistics.median(seconds["open-set-train"])
-    for name, each in seconds.items():
-        print(f"  {name:<31} {statistics.median(each):.3f} s a step, the trainer's {ours / statistics.median(each):.2f} of it")
+        print(f"batch {asked.batch}, {asked.size} x {asked.size}, {asked.precision}, {asked.threads} threads, medians of rounds")
+        if python := os.environ.get("PYTHON_WITH_TORCH"):
+            compare(asked.rounds, {
+                "open-set-train": lambda: trainer(asked, scratch, CLOSED_SET),
+                "Python PyTorch": lambda: twin(asked, python),
+                "Python PyTorch, keeping memory": lambda: twin(asked, python, GLIBC_TUNABLES=KEEPS_MEMORY),
+            })
+        else:
+            print("  skipped: PYTHON_WITH_TORCH names no Python that has torch 2.13 (pip install torch==2.13.0)")
+        compare(asked.rounds, {
+            "with a flow trained along": lambda: trainer(asked, scratch, JOINT, FLOW),
+            "with negatives of noise": lambda: trainer(asked, scratch, FINE_TUNING),
+        })
 
 
-def trainer(asked, scratch, number):
-    settings, out = scratch / "bench.yaml", scratch / f"run{number}"
-    settings.write_text(SETTINGS.format(**{**vars(asked), "steps": asked.steps + WARM}))
+def compare(rounds, runs):
+    """The first beside each of the others."""
+    seconds = {name: [] for name in runs}
+    for i in range(rounds):
+        for name, run in runs.items():
+            seconds[name].append(run())
+            print(f"round {i + 1}: {name} {seconds[name][-1]:.3f} s a step", file=sys.stderr)
+    first, *others = runs
+    ours = statistics.median(seconds[first])
+    print(f"  {first:<31} {ours:.3f} s a step")
+    for name in others:
+        theirs = statistics.median(seconds[name])
+        print(f"  {name:<31} {theirs:.3f} s a step, of which the former takes {ours / theirs:.2f}")
+
+
+def trainer(asked, scratch, phase, generator=""):
+    """Of a phase that is otherwise as SETTINGS have it."""
+    settings, out = scratch / "bench.yaml", scratch / "run"
+    shutil.rmtree(out, ignore_errors=True)
+    asked = {**vars(asked), "steps": asked.steps + WARM, "phase": phase, "generator": generator}
+    settings.write_text(SETTINGS.format(**asked))
     line = [PROGRAM, "run", settings, "--data", scratch, "--run", out]
     subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
