@@ -14,14 +14,15 @@ LOSSES = {"flow": "L_mle + λ·L_jsd", "flow, hybrid loss": "L_mle + λ·(L_d + 
 def write(plan, schedule, kept):
     """Of what is there; a row that is not is told."""
     rows = [(row, [kept[row["name"], seed] for seed in row["seeds"] if (row["name"], seed) in kept]) for row in plan["rows"]]
-    missing = [f"{row['name']} ({len(row['seeds']) - len(found)})" for row, found in rows if len(found) < len(row["seeds"])]
+    missing = [f"{row['name']} (seeds: {len(row['seeds']) - len(found)})" for row, found in rows if len(found) < len(row["seeds"])]
     if missing:
-        print("not trained yet:", ", ".join(missing), file=sys.stderr)
+        print("not trained yet:", "; ".join(missing), file=sys.stderr)
     rows = {row["name"]: found for row, found in rows if found}
     if not rows:
         return
     plots(rows)
-    text = "\n".join(part for part in [how(schedule, rows), negatives(rows), components(rows), flow_losses(rows),
+    told = f"Not trained yet: {'; '.join(missing)}.\n" if missing else ""
+    text = "\n".join(part for part in [how(schedule, rows), told, negatives(rows), components(rows), flow_losses(rows),
                                        shares(rows), cost(rows)] if part)
     readme = HERE / "README.md"
     head, rest = readme.read_text().split(BEGIN)
