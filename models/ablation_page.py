@@ -39,7 +39,7 @@ def how(schedule, rows):
     return (f"All rows begin with one closed-set checkpoint (sha256 {', '.join(sorted(closed_set))}…) and have one schedule "
             f"([`config/train/ablation.yaml`](../config/train/ablation.yaml)): {phase['steps']} steps of {phase['batch']} crops "
             f"of {width}×{height}, {optimizer['kind']}, {optimizer['lr']:g}, {phase['schedule']['kind']}, a running mean. It is "
-            "short, and shorter than what the shipped models had: what is compared is the rows, with each other. Rows with a flow "
+            "short, and shorter than what camvid-lite0 had: what is compared is the rows, with each other. Rows with a flow "
             "begin with one that was fitted before ([`config/train/flow-small.yaml`](../config/train/flow-small.yaml), some "
             "minutes that are in no row's), the GAN begins from nothing.\n")
 
