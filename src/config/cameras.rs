@@ -1,6 +1,6 @@
 //! Several cameras: each has the node's parameters, with its own over them. One camera is a list of one.
 
-use super::settings::choice;
+use super::words::choice;
 use super::{ConfigError, Parameters};
 
 /// What a camera may have for itself, as parameter `CAMERA.NAME`.

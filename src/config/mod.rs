@@ -16,6 +16,7 @@ mod ranges;
 mod realtime;
 mod settings;
 mod value;
+mod words;
 
 pub use cameras::{CameraParameters, OF_A_CAMERA, Sharing};
 pub use changes::{When, is_of_the_score, when};

@@ -1,7 +1,7 @@
 //! Checked: what only the node reads.
 
 use super::ranges::within;
-use super::settings::{choice, value};
+use super::words::{choice, value};
 use super::{ConfigError, Parameters};
 use crate::budget::{BadStamps, OverBudget, Policy};
 use crate::fault::{self, OnFault, OnStuck};

@@ -1,6 +1,6 @@
 //! Between which numbers a parameter lies: what is checked, and what tools make their sliders of.
 
-use super::settings::value;
+use super::words::value;
 use super::{ConfigError, cameras};
 use crate::hysteresis::MOST_FRAMES;
 

@@ -1,7 +1,7 @@
 //! Checked: what is asked of the kernel.
 
 use super::ranges::whole;
-use super::settings::value;
+use super::words::value;
 use super::{ConfigError, Parameters};
 use crate::realtime::{Cpus, Settings};
 

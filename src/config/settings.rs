@@ -1,6 +1,7 @@
 //! Checked: what is meant, in which nothing can be wrong any more.
 
 use super::ranges::whole;
+use super::words::{choice, value};
 use super::{ConfigError, Parameters};
 use crate::frame::Size;
 use crate::model::{Calibration, Model, ScoreHistogram};
@@ -230,22 +231,6 @@ impl Parameters {
         let library = (!self.onnxruntime.is_empty()).then(|| PathBuf::from(&self.onnxruntime));
         Ok(RuntimeSettings { providers, threads, library })
     }
-}
-
-pub(super) fn value(parameter: &'static str, got: impl ToString, expected: &'static str) -> ConfigError {
-    ConfigError::Value { parameter, got: got.to_string(), expected }
-}
-
-pub(super) fn choice<T: Copy>(
-    parameter: &'static str,
-    got: &str,
-    all: &[(T, &'static str)],
-) -> Result<T, ConfigError> {
-    all.iter().find(|(_, n)| *n == got).map(|(t, _)| *t).ok_or_else(|| ConfigError::Choice {
-        parameter,
-        got: got.into(),
-        choices: all.iter().map(|(_, n)| *n).collect::<Vec<_>>().join(", "),
-    })
 }
 
 fn parse_size(text: &str) -> Result<Size, ConfigError> {
