@@ -38,6 +38,14 @@ pub enum DetectorError {
         /// How many were looked at.
         frames: usize,
     },
+    /// Nothing to go on with.
+    #[error(
+        "the density's fit is no number any more at step {step}: pre-logits that are none, or too large?"
+    )]
+    NotFinite {
+        /// Counted from 0.
+        step: u64,
+    },
     /// libtorch.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
@@ -62,7 +70,7 @@ const PIXELS: usize = 2048;
 /// Fits a density to the pre-logits of labelled pixels; tells its mean every so often.
 ///
 /// # Errors
-/// A frame that cannot be read, none with an inlier; the segmenter; libtorch's.
+/// A frame that cannot be read, none with an inlier; a density that is no number; the segmenter; libtorch's.
 pub fn fit(
     network: &dyn Network,
     normalisation: &Normalisation,
@@ -73,7 +81,8 @@ pub fn fit(
 ) -> Result<FeatureDensity, DetectorError> {
     let mut density: Option<(FeatureDensity, Optimizer)> = None;
     for step in 0..fit.steps {
-        let features = inliers(network, normalisation, dataset, classes, (fit.seed, step))?;
+        let found = inliers(network, normalisation, dataset, classes, (fit.seed, step))?;
+        let Some(features) = found else { continue };
         let (density, optimizer) = match &mut density {
             Some(there) => there,
             None => {
@@ -88,12 +97,17 @@ pub fn fit(
         let mean = density.log_density(&features)?.f_mean(Kind::Float)?;
         let mut gradients = Gradients::default();
         gradients.add(&mean.f_neg()?, density.parameters(), false)?;
-        gradients.clip(gradients.norm()?, 100.0)?;
+        let (norm, told) = (gradients.norm()?, mean.f_double_value(&[])?);
+        if !norm.is_finite() || !told.is_finite() {
+            return Err(DetectorError::NotFinite { step });
+        }
+        gradients.clip(norm, 100.0)?;
         let left = 1.0 - step as f64 / fit.steps as f64;
         optimizer.step(density.parameters(), &gradients, left)?;
-        tell(step, mean.f_double_value(&[])?);
+        tell(step, told);
     }
-    Ok(density.ok_or(DetectorError::NoInlier { frames: 0 })?.0)
+    let frames = FRAMES.saturating_mul(fit.steps as usize);
+    Ok(density.ok_or(DetectorError::NoInlier { frames })?.0)
 }
 
 fn rule() -> optimizer::Settings {
@@ -103,14 +117,14 @@ fn rule() -> optimizer::Settings {
     optimizer::Settings { kind, lr: 1e-3, lr_scale, weight_decay: 0.0, betas, epsilon, momentum: 0.0 }
 }
 
-/// Pre-logits of some labelled pixels of some frames, `[M, C]`.
+/// Pre-logits of some labelled pixels of some frames, `[M, C]`; `None`: these have none.
 fn inliers(
     network: &dyn Network,
     normalisation: &Normalisation,
     dataset: &Dataset,
     classes: usize,
     (seed, step): (u64, u64),
-) -> Result<Tensor, DetectorError> {
+) -> Result<Option<Tensor>, DetectorError> {
     let mut rng = random(seed, ["detector", "frames"], step);
     let mut found = Vec::new();
     for _ in 0..FRAMES {
@@ -138,10 +152,7 @@ fn inliers(
             found.push(cells.f_index_select(0, &Tensor::f_from_slice(&known)?.f_to_device(cells.device())?)?);
         }
     }
-    if found.is_empty() {
-        return Err(DetectorError::NoInlier { frames: FRAMES });
-    }
-    Ok(Tensor::f_cat(&found, 0)?)
+    Ok(if found.is_empty() { None } else { Some(Tensor::f_cat(&found, 0)?) })
 }
 
 fn forward(

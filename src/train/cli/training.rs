@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use tch::Device;
 
-use crate::train::generator::{self, Generator};
+use crate::train::generator;
 use crate::train::model::TorchNetwork;
 use crate::train::model::weights::{self, Loaded};
 use crate::train::run::checkpoint::Checkpoint;
@@ -52,7 +52,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     set_threads(settings);
     let (spec, made_of) = settings.spec()?;
     let network = TorchNetwork::new(spec, settings.seed, made_of.precision, args.device)?;
-    let generator = open_generator(settings, args.device)?;
+    let of_run = settings.generator.as_ref();
+    let generator = of_run.map(|of| generator::open(of, settings.seed, args.device)).transpose()?;
+    let pretrained = of_run.and_then(generator::Settings::pretrained);
+    // A run that goes on has its generator, and asks for no other file.
+    let pretrained = pretrained.filter(|_| !args.resume);
+    if let (Some(generator), Some(file)) = (&generator, pretrained) {
+        fill_generator(generator.as_ref(), &Checkpoint::read(file)?)?;
+        eprintln!("{}: {}", file.display(), generator.identity());
+    }
     let start = match (&args.init, &args.phase) {
         _ if args.resume => Start::Resume,
         (Some(checkpoint), Some(phase)) => {
@@ -64,7 +72,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         }
     };
     let stop = Stop::on_signals().context("no handler for SIGINT and SIGTERM")?;
-    let trained = Trained { network: &network, generator: generator.as_deref() };
+    let trained = Trained {
+        network: &network,
+        generator: generator.as_deref(),
+        generator_is_pretrained: pretrained.is_some(),
+    };
     let report = train(&written, &trained, &args.data, &args.run, &start, &stop)?;
     tell(&report);
     Ok(())
@@ -77,20 +89,6 @@ fn load_pretrained(network: &TorchNetwork, file: &Path) -> anyhow::Result<String
         if dropped.is_empty() { String::new() } else { format!(", without {}", dropped.join(", ")) };
     eprintln!("{}: {taken} tensors of the encoder{without}", file.display());
     Ok(sha256)
-}
-
-/// The generator that the settings name, from its checkpoint where they name one.
-pub(super) fn open_generator(
-    settings: &Settings,
-    device: Device,
-) -> anyhow::Result<Option<Box<dyn Generator>>> {
-    let Some(of) = &settings.generator else { return Ok(None) };
-    let opened = generator::open(of, settings.seed, device)?;
-    if let generator::Settings::Flow { pretrained: Some(file), .. } = of {
-        fill_generator(opened.as_ref(), &Checkpoint::read(file)?)?;
-        eprintln!("{}: {}", file.display(), opened.identity());
-    }
-    Ok(Some(opened))
 }
 
 /// libtorch's, from now on.

@@ -16,7 +16,7 @@ pub struct Batch {
     pub labels: Tensor,
     /// `[N, H, W]` bool: true on the pixels of negatives.
     pub outliers: Tensor,
-    /// Rectangles of outliers whose pixels are the trainer's to make, each with its image's number in the batch; the
+    /// Rectangles whose outliers are the trainer's to make, each with its image's number in the batch; the
     /// images show what is to be replaced.
     pub vacancies: Vec<(usize, Vacancy)>,
     /// Which samples these are, N of them.

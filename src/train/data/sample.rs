@@ -69,7 +69,7 @@ impl Maker {
         }
         let Some((index, scene)) = found else { return Err(set.damage().too_much().into()) };
         let crop = plan.augmentation.crop.sides();
-        let window = Window::draw(&plan.augmentation, &scene, anchor, &mut rng);
+        let window = Window::draw(&plan.augmentation_of(&scene.rgb), &scene, anchor, &mut rng);
         let framing = window.framing(&scene, crop);
         let mut scene = window.cut(&scene, crop, self.fill)?;
         let pasted = match &self.negatives {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::dataset::tests::Tree;
-use crate::images::{encode_png_gray, encode_png_rgb, encode_png_rgba};
+use crate::images::{Rgb, encode_png_gray, encode_png_rgb, encode_png_rgba};
 use crate::train::damage::Damage;
 use crate::train::negatives;
 
@@ -54,7 +54,7 @@ fn plan(workers: usize) -> Plan {
         ..Augmentation::default()
     };
     let normalisation = Normalisation { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
-    Plan { seed: 5, phase: "closed".into(), batch: 3, augmentation, normalisation, workers }
+    Plan { seed: 5, phase: "closed".into(), batch: 3, augmentation, within: false, normalisation, workers }
 }
 
 fn open(root: &Path, settings: &Settings) -> Arc<TrainingSet> {
@@ -269,5 +269,23 @@ fn a_data_set_with_classes_of_its_own_is_trained_on() {
             error.contains(&format!("has {classes} classes, but the model has {}", classes + 1)),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn a_window_within_is_of_the_image_alone() {
+    let image = |width, height| Rgb { width, height, data: vec![0; width * height * 3] };
+    let within = Plan { within: true, ..plan(1) };
+    // The crop is 32×24.
+    for (size, scale) in [([320, 240], [0.5, 2.0]), ([40, 48], [0.8, 2.0]), ([20, 12], [2.0, 2.0])] {
+        let of = |plan: &Plan| plan.augmentation_of(&image(size[0], size[1])).scale;
+        assert_eq!(
+            of(&Plan {
+                augmentation: Augmentation { scale: [0.5, 2.0], ..plan(1).augmentation },
+                ..within.clone()
+            }),
+            scale
+        );
+        assert_eq!(of(&plan(1)), plan(1).augmentation.scale);
     }
 }

@@ -83,11 +83,6 @@ impl Flow {
         &self.spec
     }
 
-    /// See [`FlowSpec::identity`].
-    pub fn identity(&self) -> String {
-        self.spec.identity()
-    }
-
     /// All that training changes or keeps, by name; all of it in [`Part::Generator`].
     pub fn parameters(&self) -> &Parameters {
         &self.parameters

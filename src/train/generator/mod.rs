@@ -1,14 +1,14 @@
 //! Models that make negatives while the segmenter is trained, and learn from it (Sec. 4, eqs. 16-18, Fig. 4).
 //!
-//! Place: on the loop's thread, between a batch and the network. The batch has vacancies, rectangles whose labels are
-//! void already; a [`Generator`] makes their pixels, the segmenter is trained on the filled images, and what it says
+//! Place: on the loop's thread, between a batch and the network. The batch has vacancies, rectangles of which all
+//! or a blob is void already; a [`Generator`] makes their pixels, the segmenter is trained on the filled images, and what it says
 //! of the generated pixels goes back into the generator ([`Feedback`]). What a rectangle showed before is what the
 //! generator is fitted to (eq. 16).
 //!
 //! Colours in this room are real numbers, 0 to 255 a channel, never rounded: rounding has no gradient, and with it
 //! the feedback would teach nothing.
 //!
-//! Deliberately does not know: where vacancies are, optimizers, checkpoints.
+//! Deliberately does not know: where vacancies are, how parameters are moved, checkpoints.
 //!
 //! # Modules, in reading order
 //! `settings` ▸ `flow` ▸ `gan` ▸ `adversarial` ▸ `error`
@@ -41,9 +41,10 @@ pub trait Generator {
     /// What it learns, if anything.
     fn parameters(&self) -> &Parameters;
 
-    /// A patch for each rectangle, of its size; gradients to the parameters pass through.
+    /// A patch for each rectangle; gradients to the parameters pass through.
     ///
-    /// `replaced` are the rectangles' pixels as they were, `[1, 3, h, w]` each; `judge` tells how far class posteriors
+    /// `replaced` is what the rectangles showed, averaged down to the sizes that are to be made, `[1, 3, h, w]` each: a
+    /// patch is as large. `judge` tells how far class posteriors
     /// on patches in these places are from uniform, for who searches by that.
     ///
     /// # Errors
@@ -55,7 +56,8 @@ pub trait Generator {
         noise: &mut Noise,
     ) -> Result<Vec<Tensor>, GeneratorError>;
 
-    /// What it is fitted by, without the segmenter: a scalar for each term, with its name and weight.
+    /// What it is fitted by, without the segmenter: a scalar for each term, with its name and weight. What was replaced
+    /// may be whole images too, `[N, 3, H, W]`, with nothing generated.
     ///
     /// # Errors
     /// What libtorch reports.

@@ -1,6 +1,6 @@
 //! The generator of a run and its lessons in a phase, as they stand in the YAML.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -15,7 +15,8 @@ pub enum Settings {
     Flow {
         /// `45-6` is the paper's, `small` one for a CPU.
         preset: String,
-        /// A checkpoint whose flow it begins with, relative to where the program is run; absent: a fresh one.
+        /// A checkpoint whose flow it begins with, relative to where the program is run, whatever `--init` has; absent:
+        /// that of `--init`, or a fresh one.
         #[serde(default)]
         pretrained: Option<PathBuf>,
     },
@@ -80,7 +81,7 @@ pub struct Lessons {
 pub enum Feedback {
     /// L_jsd, eq. (17): they go where the classes are undecided.
     JensenShannon,
-    /// The outliers' terms of the phase's objective, L_d and L_x^UB, each once and without a floor: they go where the
+    /// The outliers' terms that the phase's objective has, L_d and L_x^UB, each once and without a floor: they go where the
     /// segmenter tells them from inliers. The paper's Table IX finds it worse.
     Hybrid,
     /// Cross-entropy between the uniform distribution and P(y|x), as published with a GAN (Lee et al., 2018).
@@ -94,7 +95,7 @@ impl Feedback {
             Self::Uniform => vec![Weighted { weight: 1.0, term: Term::Uniform }],
             // The phase's own weights and floor are for what the segmenter learns of negatives that are given.
             Self::Hybrid => {
-                let of_outliers = of_phase.iter().filter_map(|w| match w.term {
+                let of_outliers = of_phase.iter().filter(|w| w.weight > 0.0).filter_map(|w| match w.term {
                     Term::DatasetOut => Some(Term::DatasetOut),
                     Term::Likelihood { .. } => Some(Term::Likelihood { floor: None }),
                     _ => None,
@@ -122,6 +123,14 @@ impl Settings {
                 Err(format!("steps {steps}, radius {radius}: 1 to 50 and 0 to 255"))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The checkpoint that it begins with.
+    pub fn pretrained(&self) -> Option<&Path> {
+        match self {
+            Self::Flow { pretrained, .. } => pretrained.as_deref(),
+            _ => None,
         }
     }
 

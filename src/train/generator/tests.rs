@@ -130,6 +130,10 @@ fn the_feedback_is_of_the_phase_where_it_is_hybrid() {
     assert_eq!(of("uniform"), [weighted(0.5, Term::Uniform)]);
     let both = [weighted(0.5, Term::DatasetOut), weighted(0.5, Term::Likelihood { floor: None })];
     assert_eq!(of("hybrid"), both);
+    // What the phase does not train the segmenter by teaches nothing.
+    let [mut switched_off, ..] = [hybrid.clone()];
+    switched_off.iter_mut().filter(|w| w.term == Term::DatasetOut).for_each(|w| w.weight = 0.0);
+    assert_eq!(feedback(&lessons("hybrid"), &switched_off), both[1..]);
 }
 
 #[test]

@@ -28,8 +28,8 @@ pub enum Objective {
         ///
         /// Deviation: the paper has none, and the last term no lower bound. At the paper's learning rates it does
         /// not get far; at larger ones outliers that are found already go on to be pushed, to hundreds of nats
-        /// below, and the features that this takes are missing where classes are told apart. With a floor the
-        /// term's whole weight is on the outliers that are still likely.
+        /// below, and the features that this takes are missing where classes are told apart. With a floor these add
+        /// no gradient; the others keep their share of the mean, one part in the number of outliers each.
         floor: Option<f64>,
         /// Weight · E_in\[max(0, E − inlier)²\] beside them, as in the energy margin below; `None`: nothing.
         ///

@@ -22,7 +22,7 @@ pub enum Part {
     ClassHead,
     /// g
     DatasetHead,
-    /// A flow that negatives are drawn from ([`crate::train::flow`]): a network of its own beside the others, whose
+    /// What negatives are drawn from, a flow or another ([`crate::train::generator`]): a network of its own beside the others, whose
     /// optimizer has settings of its own.
     Generator,
 }

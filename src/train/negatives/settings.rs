@@ -152,7 +152,7 @@ impl SourceSettings {
                 if !sides.are_some() =>
             {
                 let got = format!("{}..{}", sides.0[0], sides.0[1]);
-                refuse("sides", got, "two sides between 8 and 2048 pixels, the smaller first")
+                refuse("sides", got, "two multiples of 8 between 8 and 2048 pixels, the smaller first")
             }
             _ => Ok(()),
         }

@@ -13,10 +13,11 @@ use super::MULTIPLE;
 pub struct Sides(pub [usize; 2]);
 
 impl Sides {
-    /// Whether they are sides, the smaller first.
+    /// Whether they are sides, multiples of 8, the smaller first.
     pub(super) fn are_some(self) -> bool {
         let Sides([low, high]) = self;
-        (MULTIPLE..=2048).contains(&low) && (MULTIPLE..=2048).contains(&high) && low <= high
+        let is_side = |side: usize| side.is_multiple_of(MULTIPLE) && (MULTIPLE..=2048).contains(&side);
+        is_side(low) && is_side(high) && low <= high
     }
 
     /// Width and height.

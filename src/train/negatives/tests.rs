@@ -448,6 +448,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("{sources: [{kind: crops}], paste: {scale: [0.5, 0.1]}}", "scale is 0.5..0.1"),
         ("{sources: [{kind: crops}], paste: {objects: [0, 1]}}", "objects is 0..1"),
         ("sources: [{kind: noise, sides: [4, 16]}]", "sides is 4..16"),
+        ("sources: [{kind: noise, sides: [16, 30]}]", "sides is 16..30: take two multiples of 8"),
         ("sources: [{kind: generated}]", "objects is 1..3: take 1..1 where a source is generated"),
         ("{sources: [{kind: crops}], paste: {soft_edge: .nan}}", "soft_edge is NaN"),
         ("{sources: [{kind: crops}], paste: {rotation: 999}}", "rotation is 999"),

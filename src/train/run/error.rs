@@ -71,6 +71,15 @@ pub enum RunError {
         /// In order.
         known: String,
     },
+    /// Places would be kept for negatives that nobody makes.
+    #[error(
+        "settings, phase {phase}: it has work for a generator, and a head that is attached is trained without one: \
+         negatives of other sources, and another objective than generator"
+    )]
+    NoGenerator {
+        /// By name.
+        phase: String,
+    },
     /// A file of the run cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {

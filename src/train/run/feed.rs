@@ -9,6 +9,7 @@ use super::RunError;
 use super::judge::frames::check_classes;
 use super::train::{Batches, Feed, check_schedule};
 use crate::train::data::{Batch, DataError, Normalisation, Plan, Stream, TrainingSet};
+use crate::train::losses::Objective;
 use crate::train::negatives::{Negatives, Share, Surroundings};
 use crate::train::settings::{Phase, Settings};
 
@@ -82,6 +83,8 @@ impl Feeds {
             phase: phase.name.clone(),
             batch: phase.batch,
             augmentation: phase.augmentation.clone(),
+            // A density would learn what fills a crop up before all else.
+            within: phase.objective == Objective::Generator,
             normalisation: self.normalisation,
             workers: self.workers,
         };

@@ -152,9 +152,7 @@ impl<'a> Joint<'a> {
         }
         if let Some(feedback) = feedback {
             total = total.f_add(&feedback.total)?;
-            // Where it is fed back what the segmenter is trained by, the log has that already.
-            let known: Vec<_> = self.phase.objective.terms().iter().map(|w| w.term.name()).collect();
-            terms.extend(feedback.terms.into_iter().filter(|(name, _)| !known.contains(name)));
+            terms.extend(feedback.terms.into_iter().map(|(name, value)| (of_generated(name), value)));
         }
         if let Some(learning) = &mut self.learning {
             let share = total.f_mul_scalar(1.0 / self.phase.accumulate as f64)?;
@@ -248,6 +246,16 @@ impl<'a> Joint<'a> {
             Tensor::f_from_slice(values)?.f_view([1, 3, 1, 1])?.f_to_device(like.device())
         };
         Ok([of(&self.normalisation.mean)?, of(&self.normalisation.std)?])
+    }
+}
+
+/// The name of a term over generated pixels alone, and without a floor, where the segmenter has one like it.
+fn of_generated(name: &'static str) -> &'static str {
+    match name {
+        "dataset_out" => "generated_dataset_out",
+        "likelihood_out" => "generated_likelihood_out",
+        "uniform_out" => "generated_uniform",
+        other => other,
     }
 }
 

@@ -11,7 +11,7 @@ use super::train::{Batches, Feed, Outside};
 use super::*;
 use crate::train::data::Batch;
 use crate::train::generator::{self, Generator};
-use crate::train::model::{Precision, TorchNetwork};
+use crate::train::model::{Mode, Network, Part, Precision, TorchNetwork};
 use crate::train::negatives::Vacancy;
 
 /// The flow alone, then both.
@@ -144,7 +144,8 @@ impl Both {
             },
             judge: &mut |_| Ok(None),
         };
-        let trained = Trained { network: &self.network, generator: Some(self.generator.as_ref()) };
+        let generator = Some(self.generator.as_ref());
+        let trained = Trained { network: &self.network, generator, generator_is_pretrained: false };
         run_with(written, &trained, outside, out, start, &stop)
     }
 
@@ -222,6 +223,42 @@ fn a_run_with_a_flow_resumes_to_the_same_bits() {
     }
 }
 
+/// What a flow is told again and again of the same latents by a segmenter that stays as it is, and has its opinions.
+fn told_by_a_sure_segmenter(feedback: &str, lambda: &str, term: &str) -> Vec<f64> {
+    let lessons = LESSONS.replace("jensen-shannon", feedback).replace("lambda: 0.03", lambda);
+    let written = joint_only(FLOW, &lessons.replace("lr: 0.001", "lr: 0.005"));
+    let both = Both::new(&written);
+    for (_, p) in both.network.parameters().iter().filter(|(_, p)| p.part() == Part::ClassHead) {
+        let _ = tch::no_grad(|| p.tensor.shallow_clone().g_mul_scalar_(8.0));
+    }
+    let (phase, normalisation) = (&written.settings.phases[0], written.settings.normalisation());
+    let mut joint = Joint::begin(both.generator.as_ref(), phase, normalisation).unwrap();
+    let mut told = Vec::new();
+    for step in 0..20 {
+        let mut batch = Halves { stop: None }.next(0).unwrap();
+        let filled = joint.fill(&mut batch, &both.network, 3, 0).unwrap().unwrap();
+        let said = both.network.forward(&batch.images, Mode::Eval).unwrap();
+        let terms = joint.learn(&said, &batch, filled).unwrap().unwrap().terms;
+        joint.step(step, 20).unwrap();
+        let (_, value) = terms.iter().find(|(name, _)| *name == term).unwrap();
+        told.push(value.double_value(&[]));
+    }
+    told
+}
+
+#[test]
+fn feedback_makes_its_term_smaller() {
+    // What each of two classes is at least.
+    for (feedback, term, least) in
+        [("jensen-shannon", "jensen_shannon", 0.0), ("uniform", "generated_uniform", 2f64.ln())]
+    {
+        let untaught = told_by_a_sure_segmenter(feedback, "lambda: 0", term);
+        let taught = told_by_a_sure_segmenter(feedback, "lambda: 1000", term);
+        let (first, without, with) = (taught[0] - least, untaught[19] - least, taught[19] - least);
+        assert!(with < 0.7 * first && with < 0.7 * without, "{term}: {untaught:?} {taught:?}");
+    }
+}
+
 /// The flow after a run that is the same but for `lambda: 0.03, ` of its lessons.
 fn moved(other: &str) -> Vec<f32> {
     let written = joint_only(FLOW, &LESSONS.replace("lambda: 0.03, ", other));
@@ -274,6 +311,21 @@ fn what_is_made_smaller_is_enlarged_to_its_place() {
 }
 
 #[test]
+fn colours_come_back_as_they_were() {
+    let written = joint_only("{kind: adversarial, steps: 1, radius: 0}", "");
+    let both = Both::new(&written);
+    let mut batch = Halves { stop: None }.next(0).unwrap();
+    let vacancy = batch.vacancies[0].1;
+    assert_eq!(vacancy.made, [vacancy.width, vacancy.height]);
+    let before = batch.images.copy();
+    let settings = &written.settings;
+    let joint = Joint::begin(both.generator.as_ref(), &settings.phases[0], settings.normalisation()).unwrap();
+    joint.fill(&mut batch, &both.network, 3, 0).unwrap().unwrap();
+    let off = (before - batch.images).abs().max().double_value(&[]);
+    assert!(off < 1e-5, "{off}");
+}
+
+#[test]
 fn only_a_vacancys_outliers_are_filled() {
     let written = both();
     let both = Both::new(&written);
@@ -315,5 +367,31 @@ fn a_generator_of_another_kind_is_refused() {
     let error = Both::new(&gan).train(&gan, &dir.path().join("gan"), &start, None).unwrap_err().to_string();
     for part in ["fit.safetensors is flow blocks", "make gan latent=4"] {
         assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn what_needs_a_generator_is_not_trained_without() {
+    let written = both();
+    let network = Both::new(&written).network;
+    let stop = Stop::default();
+    let outside = Outside { feed: &mut |_| unreachable!("nothing is fed"), judge: &mut |_| Ok(None) };
+    let dir = tempdir().unwrap();
+    let error = run_with(&written, &Trained::alone(&network), outside, dir.path(), NEW, &stop).unwrap_err();
+    assert!(error.to_string().contains("phase fit: it has work for a generator"), "{error}");
+}
+
+#[test]
+fn a_generator_that_is_pretrained_is_not_filled_from_elsewhere() {
+    let written = both();
+    let dir = tempdir().unwrap();
+    Both::new(&written).train(&written, dir.path(), NEW, None).unwrap();
+    let other = Checkpoint::read(&dir.path().join("fit.safetensors")).unwrap();
+    for generator_is_pretrained in [true, false] {
+        let both = Both::new(&written);
+        let before = both.generator();
+        let generator = Some(both.generator.as_ref());
+        Trained { network: &both.network, generator, generator_is_pretrained }.begin_from(&other).unwrap();
+        assert_eq!(both.generator() == before, generator_is_pretrained);
     }
 }

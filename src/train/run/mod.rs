@@ -112,6 +112,11 @@ fn run_with<'a>(
     stop: &'a Stop,
 ) -> Result<Report, RunError> {
     let settings = &written.settings;
+    if trained.generator.is_none()
+        && let Some(phase) = settings.phases.iter().find(|phase| phase.generates())
+    {
+        return Err(RunError::NoGenerator { phase: phase.name.clone() });
+    }
     let mut about = About {
         format: About::format(),
         identity: trained.network.identity(),

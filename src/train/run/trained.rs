@@ -12,12 +12,15 @@ pub struct Trained<'a> {
     pub network: &'a dyn Network,
     /// Its generator.
     pub generator: Option<&'a dyn Generator>,
+    /// Whether the generator has what the settings name for it already: then it begins with that, and not with the
+    /// generator of another run's checkpoint.
+    pub generator_is_pretrained: bool,
 }
 
 impl<'a> Trained<'a> {
     /// A segmenter alone.
     pub fn alone(network: &'a dyn Network) -> Self {
-        Self { network, generator: None }
+        Self { network, generator: None, generator_is_pretrained: false }
     }
 
     /// Goes on where the run stopped.
@@ -26,11 +29,12 @@ impl<'a> Trained<'a> {
         self.generator.map_or(Ok(()), |generator| fill_generator(generator, checkpoint))
     }
 
-    /// Begins with what another run ended with: of a generator, if it had one.
+    /// Begins with what another run ended with: of a generator, if it had one and the settings name none.
     pub(super) fn begin_from(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
         checkpoint.check_identity(&self.network.identity())?;
         checkpoint.fill_judged(self.network.parameters())?;
-        match self.generator.filter(|_| checkpoint.about.generator.is_some()) {
+        let takes_it = checkpoint.about.generator.is_some() && !self.generator_is_pretrained;
+        match self.generator.filter(|_| takes_it) {
             Some(generator) => fill_generator(generator, checkpoint),
             None => Ok(()),
         }
