@@ -79,6 +79,7 @@ train: ## the shipped model from its settings, into target/train/camvid-lite0; D
 # Some minutes, and some more for the flow, which the ablation begins with too. With SEED=8 the same by another seed.
 train-syn: ## the shipped model without real negatives, from CLOSED, into target/train/camvid-lite0-syn; DATA=folder of camvid/ and cutouts/
 	@[[ -n "$(DATA)" ]] || { echo "make train-syn DATA=folder of camvid/ and cutouts/" >&2; exit 2; }
+	[[ -f "$(CLOSED)" ]] || { echo "there is no $(CLOSED): make train makes one, or CLOSED=checkpoint" >&2; exit 2; }
 	setup/setup.sh train
 	. .prefix/env.sh
 	cargo build --release --locked $(TRAINER) --bins
@@ -91,9 +92,9 @@ train-syn: ## the shipped model without real negatives, from CLOSED, into target
 	fi
 	out=target/train/camvid-lite0-syn$(if $(SEED),-$(SEED))
 	mkdir -p $$out
-	from="$$(sha256sum <"$(CLOSED)")"
+	from="$$(cat "$(CLOSED)" $$flow/flow.safetensors | sha256sum)"
 	[[ ! -e $$out/begin.sha256 || $$(<$$out/begin.sha256) == "$$from" ]] || \
-	    { echo "$$out was begun from another checkpoint than $(CLOSED): move it away" >&2; exit 2; }
+	    { echo "$$out was begun from another flow, or checkpoint than $(CLOSED): move it away" >&2; exit 2; }
 	echo "$$from" >$$out/begin.sha256
 	settings=config/train/camvid-lite0-syn.yaml
 	if [[ -n "$(SEED)" ]]; then

@@ -4,7 +4,7 @@ trained along beside plain fine-tuning.
 
 Those compared take turns, a few rounds of each, every one in a process of its own. The trainer does all it does in a
 training: it decodes, cuts, resizes and jitters scenes on a thread, clips gradients and keeps running means. The
-yardstick, benches/torch_twin.py, sees one random batch again and again and does neither. It is run as it comes, and
+yardstick, benches/torch_twin.py, sees one random batch again and again and does none of it. It is run as it comes, and
 with the allocator told to keep its memory as the trainer tells its own (src/train/memory.rs). Fine-tuning is eq. (41)
 with patches of noise for negatives, which cost nothing; joint training has a flow's samples in their places.
 
@@ -125,7 +125,9 @@ def trainer(asked, scratch, phase, generator=""):
     asked = {**vars(asked), "steps": asked.steps + WARM, "phase": phase, "generator": generator}
     settings.write_text(SETTINGS.format(**asked))
     line = [PROGRAM, "run", settings, "--data", scratch, "--run", out]
-    subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    ran = subprocess.run(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if ran.returncode:
+        sys.exit(f"{ran.stderr}{PROGRAM.name} ended with {ran.returncode}")
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     seconds = [line["seconds_per_step"] for line in lines if "seconds_per_step" in line]
     return statistics.median(seconds[WARM:])

@@ -14,6 +14,8 @@ beside this; so does the end of a training.
 """
 
 import argparse
+import copy
+import functools
 import hashlib
 import io
 import json
@@ -54,9 +56,10 @@ def main():
     args = parser.parse_args()
     plan = read(HERE / "ablation.yaml")
     failed = []
-    wanted = [(row, seed) for row in plan["rows"] for seed in row["seeds"]]
+    rows = plan["rows"] + tried(plan)
+    wanted = [(row, seed) for row in rows for seed in row["seeds"]]
     if args.rows:
-        kept = results()
+        kept = results(plan)
         for row, seed in wanted:
             found = kept.get((row["name"], seed))
             print(f"{row['name']}, seed {seed}: {told(found) if found else 'not yet'}")
@@ -65,7 +68,7 @@ def main():
             parser.error("--data DATA and --closed-set CHECKPOINT, or --rows, or --page")
         if not args.closed_set.is_file():
             parser.error(f"there is no {args.closed_set}: make train makes one")
-        unknown = set(args.only or []) - {row["name"] for row in plan["rows"]}
+        unknown = set(args.only or []) - {row["name"] for row in rows}
         if unknown:
             parser.error(f"ablation.yaml has no row {', '.join(sorted(unknown))}")
         cores = sorted(os.sched_getaffinity(0))
@@ -74,13 +77,14 @@ def main():
         wanted = [(row, seed) for row, seed in wanted if row["name"] in (args.only or [row["name"]])]
         failed = train(Work(args, plan), wanted, [cores[i :: args.at_once] for i in range(args.at_once)])
     if not args.rows:
-        ablation_page.write(plan, read(SCHEDULE), results())
+        ablation_page.write(plan, schedule(), results(plan))
     if failed:
         sys.exit(f"failed, see above: {', '.join(failed)}")
 
 
 def train(work, wanted, shares):
-    """As many rows at once as there are shares of the cores. A row that fails keeps the others from nothing; which did."""
+    """As many rows at once as there are shares of the cores. A row that fails does not keep the others from anything; gives
+    the names of those that did."""
     free = queue.SimpleQueue()
     for share in shares:
         free.put(share)
@@ -91,7 +95,7 @@ def train(work, wanted, shares):
     def attempt(row, seed):
         try:
             work.do(row, seed)
-        except subprocess.CalledProcessError as error:
+        except (subprocess.CalledProcessError, OSError, ValueError, Stopped) as error:
             print(f"{row['name']}, seed {seed}: {error}", file=sys.stderr)
             return f"{row['name']} ({seed})"
 
@@ -100,19 +104,67 @@ def train(work, wanted, shares):
         try:
             return [name for name in (each.result() for each in done) if name]
         except KeyboardInterrupt:
-            # The trainers heard of it too, and keep what they have; no row is begun any more.
+            # The trainers heard of it too, and keep what they have; nothing is begun any more.
+            work.stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def tried(plan):
+    """The rows that are another one with something changed."""
+    base = next(row for row in plan["rows"] if row["name"] == plan["tried"]["of"])
+    return [{**base, "seeds": plan["tried"]["seeds"], **row} for row in plan["tried"]["rows"]]
+
+
+def changed(old, new):
+    """A part of settings with another's in it; what is null there is left out."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    merged = {**old, **{key: changed(old.get(key), value) for key, value in new.items()}}
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 def read(path):
     return YAML(typ="safe").load(path)
 
 
-def results():
-    """The last of each row and seed."""
+@functools.cache
+def schedule():
+    return read(SCHEDULE)
+
+
+def results(plan):
+    """The last line of each row and seed that is of the settings as they stand now."""
     lines = [json.loads(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else []
-    return {(line["row"], line["seed"]): line for line in lines}
+    rows = {row["name"]: row for row in plan["rows"] + tried(plan)}
+    return {(line["row"], line["seed"]): line for line in lines
+            if line["row"] in rows and line["settings"] == digest(settings(plan, rows[line["row"]], line["seed"], line["closed_set"]))}
+
+
+def settings(plan, row, seed, closed_set):
+    """The schedule with the row's negatives; the first lines say what else it begins with."""
+    settings = copy.deepcopy(schedule())
+    phase = changed(settings["phases"][0], row.get("phase", {}))
+    settings["phases"] = [phase]
+    settings["seed"] = seed
+    begin = f"# {row['name']}, from the closed-set checkpoint {closed_set}\n"
+    if "sources" in row:
+        phase["negatives"]["sources"] = row["sources"]
+    if "generator" in row:
+        settings["generator"] = dict(row["generator"])
+    if "lessons" in row:
+        phase["generator"] = row["lessons"]
+    if row.get("generator", {}).get("kind") == "flow":
+        settings["generator"]["pretrained"] = str(FLOW)
+        begin += f"# and the flow that {plan['flow']} fits, {digest((CHECKOUT / plan['flow']).read_text())}\n"
+    text = io.StringIO()
+    # By way of JSON, which has no aliases.
+    YAML().dump(json.loads(json.dumps(settings)), text)
+    return begin + text.getvalue()
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def told(found):
@@ -121,21 +173,26 @@ def told(found):
             f"{found['minutes']:.1f} minutes")
 
 
+class Stopped(Exception):
+    """From outside; the same command goes on."""
+
+
 class Work:
     def __init__(self, args, plan):
         self.data, self.checkpoint, self.plan = args.data.resolve(), args.closed_set.resolve(), plan
         self.closed_set = hashlib.sha256(self.checkpoint.read_bytes()).hexdigest()
         self.one = threading.Lock()  # fits the flow; writes a line
+        self.stopped = threading.Event()
 
     def do(self, row, seed):
         """Trains and judges a row, unless its result is there."""
         name = re.sub(r"[^a-z0-9.]+", "-", row["name"]) + f"-{seed}"
         folder = WORK / name
-        text = self.settings(row, seed)
-        key = {"row": row["name"], "seed": seed, "closed_set": self.closed_set,
-               "settings": hashlib.sha256(text.encode()).hexdigest()}
-        found = results().get((row["name"], seed))
-        if found and all(found[k] == v for k, v in key.items()):
+        text = settings(self.plan, row, seed, self.closed_set)
+        key = {"row": row["name"], "seed": seed, "closed_set": self.closed_set, "settings": digest(text)}
+        steps = self.density_steps(row, seed)
+        found = results(self.plan).get((row["name"], seed))
+        if found and found["closed_set"] == self.closed_set and found.get("pre_logits", {}).get("steps") == steps:
             return print(f"{name}: there already, {told(found)}")
         if (folder / "settings.yaml").exists() and (folder / "settings.yaml").read_text() != text:
             shutil.rmtree(folder)  # half a training by other settings, or from another checkpoint
@@ -144,33 +201,11 @@ class Work:
         checkpoint = self.trained(row, folder) if "sources" in row else self.checkpoint
         self.train("export", checkpoint, "--out", folder / "model", "--force")
         line = {**key, "trained": "sources" in row, **timing(folder / "run/log.jsonl"), **self.judged(folder / "model.yaml")}
-        detector = self.plan["detector"]
-        if row["name"] in detector["rows"] and seed == row["seeds"][0]:
-            line["pre_logits"] = self.density(checkpoint, folder / "detector", detector["steps"])
+        if steps:
+            line["pre_logits"] = {"steps": steps, **self.density(checkpoint, folder / "detector", steps)}
         with self.one, KEPT.open("a") as kept:
             kept.write(json.dumps(line) + "\n")
         print(f"{name}: {told(line)}")
-
-    def settings(self, row, seed):
-        """The schedule with the row's negatives; the first lines say what else it begins with."""
-        settings = read(SCHEDULE)
-        phase = settings["phases"][0]
-        settings["seed"] = seed
-        begin = f"# {row['name']}, from the closed-set checkpoint {self.closed_set}\n"
-        if "sources" in row:
-            phase["negatives"]["sources"] = row["sources"]
-        if "generator" in row:
-            settings["generator"] = dict(row["generator"])
-        if "lessons" in row:
-            phase["generator"] = row["lessons"]
-        if row.get("generator", {}).get("kind") == "flow":
-            settings["generator"]["pretrained"] = str(FLOW)
-            fitted_by = hashlib.sha256((CHECKOUT / self.plan["flow"]).read_bytes()).hexdigest()
-            begin += f"# and the flow that {self.plan['flow']} fits, {fitted_by}\n"
-        text = io.StringIO()
-        # By way of JSON, which has no aliases.
-        YAML().dump(json.loads(json.dumps(settings)), text)
-        return begin + text.getvalue()
 
     def trained(self, row, folder):
         """The row's checkpoint."""
@@ -178,10 +213,13 @@ class Work:
             with self.one:
                 self.fit_flow()
         run = folder / "run"
+        done = run / "open-set.safetensors"
         begin = ["--resume"] if (run / "last.safetensors").exists() else [
             "--init", self.checkpoint, "--phase", "open-set"]
         self.train("run", folder / "settings.yaml", "--data", self.data, "--run", run, *begin)
-        return run / "open-set.safetensors"
+        if not done.exists():
+            raise Stopped(f"stopped before its end; {run} has what there is")
+        return done
 
     def fit_flow(self):
         """Fits the flow that rows begin with, unless that is done."""
@@ -192,6 +230,8 @@ class Work:
         if not (CHECKOUT / FLOW).exists():
             begin = ["--resume"] if (run / "last.safetensors").exists() else []
             self.train("flow", "pretrain", self.plan["flow"], "--data", self.data, "--run", run, *begin)
+        if not (CHECKOUT / FLOW).exists():
+            raise Stopped(f"stopped before the flow was fitted; {run} has what there is")
 
     def judged(self, model):
         static = ["--dataset", "folder", "--root", self.data / "camvid-static", "--score", "all"]
@@ -199,6 +239,11 @@ class Work:
         report = self.desk("evaluate", "--model", model, *static)
         scores = {score["score"]: figures(score) for score in [report, *report["scores"]]}
         return {"scores": scores, "miou": self.desk("evaluate", "--model", model, *camvid)["miou"]}
+
+    def density_steps(self, row, seed):
+        """How long a density of the row's pre-logits is fitted; `None`: none is."""
+        detector = self.plan["detector"]
+        return detector["steps"] if row["name"] in detector["rows"] and seed == row["seeds"][0] else None
 
     def density(self, checkpoint, out, steps):
         """A density of the checkpoint's pre-logits in the place of the unnormalised one."""
@@ -215,8 +260,9 @@ class Work:
     def train(self, *words):
         self.run("open-set-train", *words)
 
-    @staticmethod
-    def run(program, *words, **how):
+    def run(self, program, *words, **how):
+        if self.stopped.is_set():
+            raise Stopped("stopped")
         line = [f"target/release/{program}", *map(str, words)]
         print("+", *line, file=sys.stderr)
         return subprocess.run(line, cwd=CHECKOUT, text=True, check=True, **how).stdout

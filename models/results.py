@@ -245,7 +245,7 @@ def across(report, scores):
         rows.append([s["score"], *map(percent, [s["ap"], s["auroc"], s["fpr95"]]), *at])
     assert report["in_sample"] is False, "the shipped threshold was chosen on these frames"
     return (
-        f"### camvid-static, {report['frames']} frames of another drive, at the shipped thresholds\n\n"
+        f"### camvid-static, {report['frames']} frames of a drive that no threshold was chosen on\n\n"
         f"Thresholds: {report['threshold_from']}. mIoU {percent(report['miou'])}, mean F1 {percent(report['f1'])}, IoU over "
         f"K+1 {percent(report['iou_open'])}; P(d_out|x) has an expected calibration error of {percent(report['ece'])} %.\n\n"
         + table(["score", "AP", "AUROC", "FPR95", "threshold", "TPR", "FPR", "open-mIoU", "gap"], rows)
