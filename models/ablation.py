@@ -151,16 +151,22 @@ def settings(plan, row, seed, closed_set):
     if "sources" in row:
         phase["negatives"]["sources"] = row["sources"]
     if "generator" in row:
-        settings["generator"] = dict(row["generator"])
+        settings["generator"] = {key: value for key, value in row["generator"].items() if value is not None}
     if "lessons" in row:
         phase["generator"] = row["lessons"]
-    if row.get("generator", {}).get("kind") == "flow":
+    if begins_fitted(row):
         settings["generator"]["pretrained"] = str(FLOW)
         begin += f"# and the flow that {plan['flow']} fits, {digest((CHECKOUT / plan['flow']).read_text())}\n"
     text = io.StringIO()
     # By way of JSON, which has no aliases.
     YAML().dump(json.loads(json.dumps(settings)), text)
     return begin + text.getvalue()
+
+
+def begins_fitted(row):
+    """Whether its generator is a flow that was fitted before; `pretrained: null` begins with a fresh one."""
+    generator = row.get("generator", {})
+    return generator.get("kind") == "flow" and "pretrained" not in generator
 
 
 def digest(text):
@@ -209,7 +215,7 @@ class Work:
 
     def trained(self, row, folder):
         """The row's checkpoint."""
-        if row.get("generator", {}).get("kind") == "flow":
+        if begins_fitted(row):
             with self.one:
                 self.fit_flow()
         run = folder / "run"
