@@ -24,16 +24,6 @@ pub(super) struct Block {
     units: Vec<(Option<Crossing>, Unit)>,
 }
 
-/// What the way back through a block finds.
-pub(super) struct Inverted {
-    /// What went in.
-    pub(super) x: Tensor,
-    /// What each unit gave.
-    outputs: Vec<Tensor>,
-    /// y before each unit that has noise before it.
-    drawn: Vec<Tensor>,
-}
-
 impl Block {
     /// Of `channels` at its begin.
     pub(super) fn declare(
@@ -72,29 +62,16 @@ impl Block {
         Ok(x)
     }
 
-    pub(super) fn inverse(&self, z: &Tensor) -> Result<Inverted, FlowError> {
+    pub(super) fn inverse(&self, z: &Tensor) -> Result<Tensor, FlowError> {
         let mut x = z.shallow_clone();
-        let (mut outputs, mut drawn) = (Vec::new(), Vec::new());
         for (crossing, unit) in self.units.iter().rev() {
-            outputs.push(x.shallow_clone());
             x = unit.inverse(&x)?;
             if let Some(crossing) = crossing {
                 let (_, channels, ..) = x.size4()?;
-                let before = channels - crossing.growth;
-                drawn.push(x.f_narrow(1, before, crossing.growth)?);
-                x = x.f_narrow(1, 0, before)?;
+                x = x.f_narrow(1, 0, channels - crossing.growth)?;
             }
         }
-        outputs.reverse();
-        drawn.reverse();
-        Ok(Inverted { x, outputs, drawn })
-    }
-
-    /// e of what was drawn on the way there.
-    pub(super) fn noises(&self, inverted: &Inverted) -> Result<Vec<Tensor>, FlowError> {
-        let Inverted { outputs, drawn, .. } = inverted;
-        let crossings = self.units.iter().enumerate().filter_map(|(i, (c, _))| c.as_ref().map(|c| (i, c)));
-        crossings.zip(drawn).map(|((index, crossing), y)| crossing.noise(&outputs[..index], y)).collect()
+        Ok(x)
     }
 }
 
@@ -125,11 +102,5 @@ impl Crossing {
         let surprise = sum_per_image(&log_deviation)?.f_sub(&log_density(&e)?)?;
         pass.add_noise(e, &surprise)?;
         Ok(y)
-    }
-
-    /// e = (y − μ)/σ
-    fn noise(&self, outputs: &[Tensor], y: &Tensor) -> Result<Tensor, FlowError> {
-        let (mean, log_deviation) = self.conditioner.forward(&Tensor::f_cat(outputs, 1)?)?;
-        Ok(y.f_sub(&mean)?.f_mul(&log_deviation.f_neg()?.f_exp()?)?)
     }
 }

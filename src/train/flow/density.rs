@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::block::{Block, Inverted};
+use super::block::Block;
 use super::gaussian::Gaussian;
 use super::likelihood::LogLikelihood;
 use super::pass::Pass;
@@ -143,21 +143,18 @@ impl Flow {
     /// # Errors
     /// The flow is not initialised; latents of another flow; libtorch's.
     pub fn decode(&self, latents: &[Tensor]) -> Result<Tensor, FlowError> {
-        self.back(latents, |_, _| Ok(()))
-    }
-
-    /// The noise that is part of latents: with what [`Encoded::latents`] has, that of [`Encoded::noises`], but for
-    /// rounding.
-    ///
-    /// # Errors
-    /// As [`Flow::decode`].
-    pub fn noises(&self, latents: &[Tensor]) -> Result<Vec<Tensor>, FlowError> {
-        let mut blocks = Vec::new();
-        let _pictures = self.back(latents, |block, inverted| {
-            blocks.push(block.noises(inverted)?);
-            Ok(())
-        })?;
-        Ok(blocks.into_iter().rev().flatten().collect())
+        self.check_initialised()?;
+        self.check_latents(latents)?;
+        let mut x: Option<Tensor> = None;
+        for (stage, z) in self.stages.iter().zip(latents).rev() {
+            let end = match &x {
+                Some(x) => Tensor::f_cat(&[x, z], 1)?,
+                None => z.shallow_clone(),
+            };
+            x = Some(stage.block.inverse(&end)?.f_pixel_shuffle(2)?);
+        }
+        let none = FlowError::Latents { got: 0, expected: self.stages.len() };
+        Ok(x.ok_or(none)?.f_add_scalar(0.5)?.f_mul_scalar(LEVELS)?)
     }
 
     /// `count` new pictures, f32, differentiable with respect to the parameters.
@@ -206,28 +203,6 @@ impl Flow {
         let Pass { volume, surprise, noises, .. } = pass;
         let log_likelihood = LogLikelihood { latents: densities, volume, noise: surprise, scale };
         Ok(Encoded { latents, noises, log_likelihood })
-    }
-
-    /// From latents to pictures; what is found in each block is shown to `look`, the last block first.
-    fn back(
-        &self,
-        latents: &[Tensor],
-        mut look: impl FnMut(&Block, &Inverted) -> Result<(), FlowError>,
-    ) -> Result<Tensor, FlowError> {
-        self.check_initialised()?;
-        self.check_latents(latents)?;
-        let mut x: Option<Tensor> = None;
-        for (stage, z) in self.stages.iter().zip(latents).rev() {
-            let end = match &x {
-                Some(x) => Tensor::f_cat(&[x, z], 1)?,
-                None => z.shallow_clone(),
-            };
-            let inverted = stage.block.inverse(&end)?;
-            look(&stage.block, &inverted)?;
-            x = Some(inverted.x.f_pixel_shuffle(2)?);
-        }
-        let none = FlowError::Latents { got: 0, expected: self.stages.len() };
-        Ok(x.ok_or(none)?.f_add_scalar(0.5)?.f_mul_scalar(LEVELS)?)
     }
 
     fn check_initialised(&self) -> Result<(), FlowError> {

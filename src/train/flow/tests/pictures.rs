@@ -77,22 +77,6 @@ fn pictures_come_back() {
 }
 
 #[test]
-fn noise_comes_back_too() {
-    let flow = fitted(preset("small"));
-    let _no_grad = tch::no_grad_guard();
-    let x = pictures(2, 16, 24);
-    for (kind, tolerance) in [(Kind::Float, 1e-3), (Kind::Double, 1e-9)] {
-        let encoded = flow.encode(&x.to_kind(kind), &mut Noise::seeded(3)).unwrap();
-        let found = flow.noises(&encoded.latents).unwrap();
-        assert_eq!((found.len(), encoded.noises.len()), (2, 2));
-        for (found, e) in found.iter().zip(&encoded.noises) {
-            assert_eq!(found.size(), e.size());
-            assert!(largest(&(found - e)) < tolerance, "{kind:?}");
-        }
-    }
-}
-
-#[test]
 fn the_volume_without_noise_is_the_jacobians() {
     let flow = ready(exact());
     let x = pictures(1, 8, 8).to_kind(Kind::Double).set_requires_grad(true);
