@@ -228,6 +228,7 @@ def test_what_cannot_be_is_refused_with_its_reason(start):
 
 def test_all_or_none(start):
     peer = start_fake(start)
+    answered(peer, "labels")  # while it activates nothing is set
     events = peer.hear("/parameter_events", ParameterEvent)
     wanted = [message("stale_after_s", 3.0), message("latency_budget_ms", -1.0)]
     result = peer.call(SetParametersAtomically, "set_parameters_atomically", parameters=wanted).result
