@@ -14,10 +14,7 @@ beside this; so does the end of a training.
 """
 
 import argparse
-import copy
-import functools
 import hashlib
-import io
 import json
 import os
 import queue
@@ -31,18 +28,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 import ablation_page
+import ablation_rows
+from ablation_rows import CHECKOUT, FLOW, begins_fitted, digest, results, schedule, settings
 
-HERE = Path(__file__).resolve().parent
-CHECKOUT = HERE.parent
-KEPT = HERE / "ablation.jsonl"
-SCHEDULE = CHECKOUT / "config/train/ablation.yaml"
 WORK = CHECKOUT / "target/train/ablation"
-# Where the programs are run: settings that name it do not change with the checkout's place. `make train-syn` begins
-# with the same one.
-FLOW = Path("target/train/flow/flow.safetensors")
 
 
 def main():
@@ -54,9 +44,9 @@ def main():
     parser.add_argument("--rows", action="store_true")
     parser.add_argument("--page", action="store_true")
     args = parser.parse_args()
-    plan = read(HERE / "ablation.yaml")
+    plan = ablation_rows.plan()
     failed = []
-    rows = plan["rows"] + tried(plan)
+    rows = ablation_rows.every(plan)
     wanted = [(row, seed) for row in rows for seed in row["seeds"]]
     if args.rows:
         kept = results(plan)
@@ -110,69 +100,6 @@ def train(work, wanted, shares):
             raise
 
 
-def tried(plan):
-    """The rows that are another one with something changed."""
-    base = next(row for row in plan["rows"] if row["name"] == plan["tried"]["of"])
-    return [{**base, "seeds": plan["tried"]["seeds"], **row} for row in plan["tried"]["rows"]]
-
-
-def changed(old, new):
-    """A part of settings with another's in it; what is null there is left out."""
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return new
-    merged = {**old, **{key: changed(old.get(key), value) for key, value in new.items()}}
-    return {key: value for key, value in merged.items() if value is not None}
-
-
-def read(path):
-    return YAML(typ="safe").load(path)
-
-
-@functools.cache
-def schedule():
-    return read(SCHEDULE)
-
-
-def results(plan):
-    """The last line of each row and seed that is of the settings as they stand now."""
-    lines = [json.loads(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else []
-    rows = {row["name"]: row for row in plan["rows"] + tried(plan)}
-    return {(line["row"], line["seed"]): line for line in lines
-            if line["row"] in rows and line["settings"] == digest(settings(plan, rows[line["row"]], line["seed"], line["closed_set"]))}
-
-
-def settings(plan, row, seed, closed_set):
-    """The schedule with the row's negatives; the first lines say what else it begins with."""
-    settings = copy.deepcopy(schedule())
-    phase = changed(settings["phases"][0], row.get("phase", {}))
-    settings["phases"] = [phase]
-    settings["seed"] = seed
-    begin = f"# {row['name']}, from the closed-set checkpoint {closed_set}\n"
-    if "sources" in row:
-        phase["negatives"]["sources"] = row["sources"]
-    if "generator" in row:
-        settings["generator"] = {key: value for key, value in row["generator"].items() if value is not None}
-    if "lessons" in row:
-        phase["generator"] = row["lessons"]
-    if begins_fitted(row):
-        settings["generator"]["pretrained"] = str(FLOW)
-        begin += f"# and the flow that {plan['flow']} fits, {digest((CHECKOUT / plan['flow']).read_text())}\n"
-    text = io.StringIO()
-    # By way of JSON, which has no aliases.
-    YAML().dump(json.loads(json.dumps(settings)), text)
-    return begin + text.getvalue()
-
-
-def begins_fitted(row):
-    """Whether its generator is a flow that was fitted before; `pretrained: null` begins with a fresh one."""
-    generator = row.get("generator", {})
-    return generator.get("kind") == "flow" and "pretrained" not in generator
-
-
-def digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def told(found):
     name, best = ablation_page.best(found)
     return (f"AP {best['ap']:.2%} and FPR95 {best['fpr95']:.2%} by {name}, mIoU {found['miou']:.2%}, "
@@ -209,7 +136,7 @@ class Work:
         line = {**key, "trained": "sources" in row, **timing(folder / "run/log.jsonl"), **self.judged(folder / "model.yaml")}
         if steps:
             line["pre_logits"] = {"steps": steps, **self.density(checkpoint, folder / "detector", steps)}
-        with self.one, KEPT.open("a") as kept:
+        with self.one, ablation_rows.KEPT.open("a") as kept:
             kept.write(json.dumps(line) + "\n")
         print(f"{name}: {told(line)}")
 
@@ -294,4 +221,7 @@ def timing(log):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on")

@@ -14,13 +14,13 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 def ablation(monkeypatch):
     monkeypatch.syspath_prepend(MODELS)
     yield importlib.import_module("ablation")
-    for name in ("ablation", "ablation_page"):
+    for name in ("ablation", "ablation_page", "ablation_rows"):
         sys.modules.pop(name, None)
 
 
 @pytest.fixture
 def plan(ablation):
-    return ablation.read(MODELS / "ablation.yaml")
+    return ablation.ablation_rows.plan()
 
 
 def test_every_row_was_trained_by_the_settings_as_they_are_and_is_on_the_page(ablation, plan):
@@ -42,17 +42,17 @@ def test_rows_of_other_settings_are_missing(ablation, plan):
 
 def test_a_change_is_of_what_it_names_alone(ablation):
     old = {"objective": {"margin": {"inlier": -10, "weight": 0.05}, "beta4": 0.03}, "steps": 100}
-    assert ablation.changed(old, {}) == old
-    assert ablation.changed(old, {"objective": {"margin": {"weight": 0.2}}})["objective"] == {
+    assert ablation.ablation_rows.changed(old, {}) == old
+    assert ablation.ablation_rows.changed(old, {"objective": {"margin": {"weight": 0.2}}})["objective"] == {
         "margin": {"inlier": -10, "weight": 0.2}, "beta4": 0.03}
-    assert ablation.changed(old, {"objective": {"margin": None}}) == {"objective": {"beta4": 0.03}, "steps": 100}
+    assert ablation.ablation_rows.changed(old, {"objective": {"margin": None}}) == {"objective": {"beta4": 0.03}, "steps": 100}
 
 
 def test_what_was_stopped_begins_nothing_more(ablation, plan, tmp_path, monkeypatch):
     checkpoint = tmp_path / "closed.safetensors"
     checkpoint.write_bytes(b"weights")
     monkeypatch.setattr(ablation, "WORK", tmp_path / "work")
-    monkeypatch.setattr(ablation, "KEPT", tmp_path / "kept.jsonl")
+    monkeypatch.setattr(ablation.ablation_rows, "KEPT", tmp_path / "kept.jsonl")
 
     class Args:
         data, closed_set = tmp_path, checkpoint
